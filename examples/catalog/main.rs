@@ -1,0 +1,3 @@
+//! A product catalog.
+
+fn main() {}

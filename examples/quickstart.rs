@@ -1,0 +1,3 @@
+//! A newcomer's first ten minutes.
+
+fn main() {}

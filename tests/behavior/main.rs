@@ -1,0 +1,1 @@
+//! What a user sees of the cache, in memory and on a real server.

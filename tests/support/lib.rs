@@ -1,0 +1,1 @@
+//! What the behaviour tests stand on: real servers, second processes and captured events.

@@ -1,0 +1,3 @@
+//! A second process for the tests that need one.
+
+fn main() {}

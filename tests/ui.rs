@@ -1,0 +1,1 @@
+//! What the compiler says about every use of the attributes.
