@@ -1,1 +1,33 @@
-//! What the behaviour tests stand on: real servers, second processes and captured events.
+//! What the behaviour tests stand on: real servers, second processes, counted commands and captured events.
+//!
+//! - [`RedisServer`]: a server of the test's own on a free port, killed with the test; it can be paused, killed, restarted.
+//! - [`Commands`] and [`Traffic`]: what the server was asked, by its own statistics and by its own `MONITOR`.
+//! - [`Worker`]: a second process, for what one process cannot show.
+//! - [`Events`]: the `tracing` events of the thread that runs the test.
+
+#![allow(
+    clippy::missing_panics_doc,
+    clippy::must_use_candidate,
+    reason = "test support fails by panicking, and says why where it does"
+)]
+
+mod commands;
+mod events;
+mod redis_server;
+mod worker;
+
+use std::time::Duration;
+
+pub use commands::{Commands, Traffic};
+pub use events::{Event, Events};
+pub use redis_server::RedisServer;
+pub use worker::Worker;
+
+/// The bound of every wait on another process: far above what a loaded machine needs, so that passing it means "hung".
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Awaits `future` for at most [`PATIENCE`]; `what` completes the sentence "gave up waiting for …".
+pub async fn within<F: Future>(what: &str, future: F) -> F::Output {
+    let output = tokio::time::timeout(PATIENCE, future).await;
+    output.unwrap_or_else(|_| panic!("gave up waiting for {what} after {PATIENCE:?}"))
+}

@@ -1,3 +1,58 @@
-//! A second process for the tests that need one.
+//! A second process, spoken to in lines: what one process cannot show is tested with two.
 
-fn main() {}
+use std::process::Stdio;
+
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+
+use crate::within;
+
+/// A running `worker` program, killed when dropped.
+#[derive(Debug)]
+pub struct Worker {
+    process: Child,
+    input: ChildStdin,
+    output: Lines<BufReader<ChildStdout>>,
+}
+
+impl Worker {
+    /// Runs `program` (`env!("CARGO_BIN_EXE_worker")`) with a scenario, on the server at `url`, and waits until it says
+    /// `ready`.
+    pub async fn start(program: &str, scenario: &str, url: &str) -> Self {
+        let mut process = Command::new(program)
+            .args(["--scenario", scenario])
+            .env("REDIS_URL", url)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot run {program}: {error}"));
+        let input = process.stdin.take().expect("stdin is piped");
+        let output = BufReader::new(process.stdout.take().expect("stdout is piped")).lines();
+        let mut worker = Self { process, input, output };
+        assert_eq!(worker.hear().await, "ready", "the worker's first line");
+        worker
+    }
+
+    /// Sends a line.
+    pub async fn tell(&mut self, line: &str) {
+        let line = format!("{line}\n");
+        self.input.write_all(line.as_bytes()).await.expect("the worker listens");
+    }
+
+    /// Waits for the next line.
+    pub async fn hear(&mut self) -> String {
+        let line = within("a line of the worker", self.output.next_line())
+            .await
+            .expect("the worker writes text");
+        line.expect("the worker says something before it ends")
+    }
+
+    /// Kills the process, as a crash or the kernel's out-of-memory killer would: nothing of it runs any more.
+    pub async fn kill(&mut self) {
+        self.process
+            .kill()
+            .await
+            .expect("the worker can be killed while it runs");
+    }
+}

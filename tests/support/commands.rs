@@ -1,0 +1,111 @@
+//! What a server was asked, told by the server itself.
+
+use std::collections::BTreeMap;
+
+use redis::aio::MultiplexedConnection;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+
+use crate::{RedisServer, within};
+
+/// What connections say of themselves when they open, or what the counting itself sends.
+const SET_UP: [&str; 7] = ["auth", "client", "command", "hello", "info", "ping", "select"];
+
+/// How often each command ran, from `INFO commandstats`. Commands run by a script are counted beside the script.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Commands(BTreeMap<String, u64>);
+
+impl Commands {
+    pub(crate) async fn ask(connection: &mut MultiplexedConnection) -> Self {
+        let info: String = redis::cmd("INFO")
+            .arg("commandstats")
+            .query_async(connection)
+            .await
+            .expect("a running server answers INFO");
+        Self(info.lines().filter_map(count).collect())
+    }
+
+    /// The calls between `earlier` and this one, without those that open a connection.
+    pub fn since(&self, earlier: &Self) -> BTreeMap<String, u64> {
+        self.0
+            .iter()
+            .filter(|(name, _)| !SET_UP.contains(&name.split('|').next().unwrap_or(name)))
+            .map(|(name, calls)| (name.clone(), calls - earlier.0.get(name).copied().unwrap_or(0)))
+            .filter(|(_, calls)| *calls > 0)
+            .collect()
+    }
+}
+
+/// `cmdstat_get:calls=3,usec=…` → `("get", 3)`
+fn count(line: &str) -> Option<(String, u64)> {
+    let (name, figures) = line.strip_prefix("cmdstat_")?.split_once(':')?;
+    let calls = figures.strip_prefix("calls=")?.split(',').next()?;
+    Some((name.to_owned(), calls.parse().ok()?))
+}
+
+/// What clients send, in order, from `MONITOR`: one entry is one round trip, which the statistics cannot tell (they
+/// count what a script calls as well).
+#[derive(Debug)]
+pub struct Traffic {
+    lines: Lines<BufReader<OwnedReadHalf>>,
+    url: String,
+    // Dropping it would close the connection.
+    _write: OwnedWriteHalf,
+}
+
+impl Traffic {
+    pub(crate) async fn listen(server: &RedisServer) -> Self {
+        let stream = TcpStream::connect(("127.0.0.1", server.port()))
+            .await
+            .expect("a running server takes connections");
+        let (read, mut write) = stream.into_split();
+        write.write_all(b"MONITOR\r\n").await.expect("a running server reads");
+        let mut lines = BufReader::new(read).lines();
+        let answer = within("the answer to MONITOR", lines.next_line())
+            .await
+            .expect("a running server answers");
+        assert_eq!(answer.as_deref(), Some("+OK"), "MONITOR was refused");
+        Self {
+            lines,
+            url: server.url(),
+            _write: write,
+        }
+    }
+
+    /// The names of the commands sent since the last call, in lower case, in order, without those that open a
+    /// connection and without what scripts call.
+    pub async fn sent(&mut self) -> Vec<String> {
+        const MARK: &str = "traffic-so-far";
+        let client = redis::Client::open(self.url.as_str()).expect("the server's URL is well formed");
+        let mut connection = client
+            .get_multiplexed_async_connection()
+            .await
+            .expect("the server is up");
+        let _: String = redis::cmd("ECHO")
+            .arg(MARK)
+            .query_async(&mut connection)
+            .await
+            .expect("the server is up");
+
+        let mut sent = Vec::new();
+        loop {
+            let line = within("the mark in MONITOR", self.lines.next_line())
+                .await
+                .expect("MONITOR goes on");
+            let line = line.expect("MONITOR goes on while the server is up");
+            if line.contains(MARK) {
+                return sent;
+            }
+            sent.extend(command(&line).filter(|name| !SET_UP.contains(&name.as_str())));
+        }
+    }
+}
+
+/// `+1700000000.123456 [0 127.0.0.1:40000] "GET" "user:7"` → `"get"`; nothing for what a script calls (`[0 lua]`).
+fn command(line: &str) -> Option<String> {
+    let (_, after) = line.split_once(" [")?;
+    let (client, words) = after.split_once("] ")?;
+    let name = words.strip_prefix('"')?.split('"').next()?;
+    (!client.ends_with(" lua")).then(|| name.to_lowercase())
+}
