@@ -81,7 +81,7 @@ async fn a_server_with_a_password_has_it_in_its_url() {
 
 #[tokio::test]
 async fn a_worker_is_told_and_heard() {
-    let mut worker = Worker::start(env!("CARGO_BIN_EXE_worker"), "echo", "redis://127.0.0.1:1/").await;
+    let mut worker = Worker::start(env!("CARGO_BIN_EXE_worker"), "echo", None).await;
     worker.tell("go").await;
     worker.tell("over to you").await;
     assert_eq!(worker.hear().await, "over to you");

@@ -73,6 +73,11 @@ impl Traffic {
         }
     }
 
+    /// Waits until a client has sent this command.
+    pub async fn until(&mut self, name: &str) {
+        while command(&self.next_line().await).as_deref() != Some(name) {}
+    }
+
     /// The names of the commands sent since the last call, in lower case, in order, without those that open a
     /// connection and without what scripts call.
     pub async fn sent(&mut self) -> Vec<String> {
@@ -99,6 +104,13 @@ impl Traffic {
             }
             sent.extend(command(&line).filter(|name| !SET_UP.contains(&name.as_str())));
         }
+    }
+
+    async fn next_line(&mut self) -> String {
+        let line = within("a line of MONITOR", self.lines.next_line())
+            .await
+            .expect("MONITOR goes on");
+        line.expect("MONITOR goes on while the server is up")
     }
 }
 

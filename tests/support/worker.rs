@@ -16,12 +16,13 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Runs `program` (`env!("CARGO_BIN_EXE_worker")`) with a scenario, on the server at `url`, and waits until it says
-    /// `ready`.
-    pub async fn start(program: &str, scenario: &str, url: &str) -> Self {
+    /// Runs `program` (`env!("CARGO_BIN_EXE_worker")`) with a scenario and `REDIS_URL`, or without that, and waits until
+    /// it says `ready`.
+    pub async fn start(program: &str, scenario: &str, redis_url: Option<&str>) -> Self {
         let mut process = Command::new(program)
             .args(["--scenario", scenario])
-            .env("REDIS_URL", url)
+            .env_remove("REDIS_URL")
+            .envs(redis_url.map(|url| ("REDIS_URL", url)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)

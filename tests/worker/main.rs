@@ -1,8 +1,13 @@
 //! A second process for the tests that need one: it says `ready`, waits for `go`, plays its scenario, says what came out.
 
+use std::collections::BTreeMap;
 use std::io::{self, BufRead, Write};
 
-fn main() {
+use cache_runtime::{Cache, redis_cached, report};
+use futures_util::future::join_all;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
     let mut args = std::env::args().skip(1);
     let (Some("--scenario"), Some(scenario)) = (args.next().as_deref(), args.next()) else {
         panic!("usage: worker --scenario <name>")
@@ -11,8 +16,76 @@ fn main() {
     assert_eq!(hear(), "go", "the first line told");
     match scenario.as_str() {
         "echo" => say(&hear()),
+        "hundred-callers" => hundred_callers().await,
+        "one-caller-short-lease" => say(&short_lease(7).await.to_string()),
+        "nothing-installed" => say(&outcomes(join_all([report(counted(7))]).await)),
+        "installed-with-prefix" => {
+            let url = std::env::var("REDIS_URL").expect("the scenario needs a server");
+            let cache = Cache::builder()
+                .redis_url(&url)
+                .prefix("prod")
+                .build()
+                .expect("the URL is well formed");
+            cache.install().expect("nothing is installed yet");
+            say(&outcomes(join_all([report(counted(7))]).await));
+        }
         other => panic!("unknown scenario `{other}`"),
     }
+}
+
+/// A cold key, asked for a hundred times at once.
+async fn hundred_callers() {
+    say(&outcomes(join_all((0..100).map(|_| report(held(7)))).await));
+}
+
+#[redis_cached(key = "held:<id>", ttl = 600, lock = true)]
+async fn held(id: u64) -> u64 {
+    held_run().await + id
+}
+
+#[redis_cached(key = "held:<id>", ttl = 600, lock(wait = "20s", lease = "200ms"))]
+async fn short_lease(id: u64) -> u64 {
+    held_run().await + id
+}
+
+/// A run that every process counts at the same place, and that ends when the test says so.
+async fn held_run() -> u64 {
+    let url = std::env::var("REDIS_URL").expect("the scenario needs a server");
+    let client = redis::Client::open(url).expect("the URL is well formed");
+    let mut connection = client
+        .get_multiplexed_async_connection()
+        .await
+        .expect("the server is up");
+    let run: u64 = redis::cmd("INCR")
+        .arg("test:runs")
+        .query_async(&mut connection)
+        .await
+        .expect("the server is up");
+    let _: (String, String) = redis::cmd("BLPOP")
+        .arg("test:let-go")
+        .arg(20)
+        .query_async(&mut connection)
+        .await
+        .expect("the test lets go");
+    run * 100
+}
+
+#[redis_cached(key = "counted:<id>")]
+async fn counted(id: u64) -> u64 {
+    id
+}
+
+/// `7 hit:1 miss:1`: the values, each once, and how often each outcome came.
+fn outcomes(answers: Vec<(u64, cache_runtime::Report)>) -> String {
+    let mut values: Vec<_> = answers.iter().map(|(value, _)| value.to_string()).collect();
+    values.sort_unstable();
+    values.dedup();
+    let mut outcomes = BTreeMap::<String, u32>::new();
+    for call in answers.iter().flat_map(|(_, reported)| reported.calls()) {
+        *outcomes.entry(call.outcome().to_string()).or_default() += 1;
+    }
+    values.extend(outcomes.iter().map(|(outcome, count)| format!("{outcome}:{count}")));
+    values.join(" ")
 }
 
 fn say(line: &str) {

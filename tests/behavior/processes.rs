@@ -1,0 +1,121 @@
+//! Two real processes on one Redis.
+
+use redis::aio::MultiplexedConnection;
+use support::{RedisServer, Worker};
+
+const WORKER: &str = env!("CARGO_BIN_EXE_worker");
+
+async fn workers(scenario: &str, server: &RedisServer) -> (Worker, Worker) {
+    let url = server.url();
+    tokio::join!(
+        Worker::start(WORKER, scenario, Some(&url)),
+        Worker::start(WORKER, scenario, Some(&url))
+    )
+}
+
+/// Lets as many runs end as ever began: a run too many must be counted, not hang.
+async fn let_go(client: &mut MultiplexedConnection) {
+    let _: u64 = redis::cmd("RPUSH")
+        .arg("test:let-go")
+        .arg(&["go"; 9])
+        .query_async(client)
+        .await
+        .expect("the server is up");
+}
+
+async fn runs(client: &mut MultiplexedConnection) -> u64 {
+    redis::cmd("GET")
+        .arg("test:runs")
+        .query_async(client)
+        .await
+        .expect("the server is up")
+}
+
+#[tokio::test]
+async fn two_hundred_callers_of_a_cold_key_in_two_processes_are_one_run() {
+    let server = RedisServer::start().await;
+    let mut client = server.client().await;
+    let (mut one, mut two) = workers("hundred-callers", &server).await;
+    let mut traffic = server.traffic().await;
+
+    one.tell("go").await;
+    traffic.until("blpop").await;
+    // One of them runs. The other one looks, is refused the lease, and looks again: it waits.
+    two.tell("go").await;
+    for _ in 0..3 {
+        traffic.until("get").await;
+    }
+    let_go(&mut client).await;
+
+    assert_eq!(one.hear().await, "107 coalesced:99 miss:1");
+    assert_eq!(two.hear().await, "107 coalesced:99 waited:1");
+    assert_eq!(runs(&mut client).await, 1);
+}
+
+#[tokio::test]
+async fn two_hundred_callers_that_start_together_are_one_run() {
+    let server = RedisServer::start().await;
+    let mut client = server.client().await;
+    let (mut one, mut two) = workers("hundred-callers", &server).await;
+    let mut traffic = server.traffic().await;
+
+    tokio::join!(one.tell("go"), two.tell("go"));
+    traffic.until("blpop").await;
+    let_go(&mut client).await;
+
+    let (one, two) = tokio::join!(one.hear(), two.hear());
+    assert!(one.starts_with("107 ") && two.starts_with("107 "), "{one} / {two}");
+    assert_eq!(runs(&mut client).await, 1);
+}
+
+#[tokio::test]
+async fn when_the_process_that_runs_is_killed_the_other_one_takes_over() {
+    let server = RedisServer::start().await;
+    let mut client = server.client().await;
+    let (mut holder, mut waiter) = workers("one-caller-short-lease", &server).await;
+    let mut traffic = server.traffic().await;
+
+    holder.tell("go").await;
+    traffic.until("blpop").await;
+    waiter.tell("go").await;
+    traffic.until("get").await;
+    holder.kill().await;
+
+    traffic.until("blpop").await;
+    let_go(&mut client).await;
+    assert_eq!(waiter.hear().await, "207");
+    assert_eq!(runs(&mut client).await, 2);
+}
+
+#[tokio::test]
+async fn with_nothing_installed_redis_url_is_used_when_it_is_set() {
+    let server = RedisServer::start().await;
+    let (mut one, mut two) = workers("nothing-installed", &server).await;
+    one.tell("go").await;
+    assert_eq!(one.hear().await, "7 miss:1");
+    two.tell("go").await;
+    assert_eq!(two.hear().await, "7 hit:1");
+}
+
+#[tokio::test]
+async fn with_nothing_installed_and_no_redis_url_memory_is_used() {
+    let mut worker = Worker::start(WORKER, "nothing-installed", None).await;
+    worker.tell("go").await;
+    assert_eq!(worker.hear().await, "7 miss:1");
+}
+
+#[tokio::test]
+async fn an_installed_cache_is_the_one_that_functions_use() {
+    let server = RedisServer::start().await;
+    let (mut one, mut two) = workers("installed-with-prefix", &server).await;
+    one.tell("go").await;
+    assert_eq!(one.hear().await, "7 miss:1");
+    two.tell("go").await;
+    assert_eq!(two.hear().await, "7 hit:1");
+    let keys: Vec<String> = redis::cmd("KEYS")
+        .arg("*")
+        .query_async(&mut server.client().await)
+        .await
+        .expect("the server is up");
+    assert_eq!(keys, ["prod:counted:7"]);
+}

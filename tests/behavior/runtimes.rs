@@ -1,0 +1,48 @@
+//! One process may hold several tokio runtimes, as every test file does: a cache outlives the ones that used it.
+
+use std::sync::Arc;
+
+use cache_runtime::{Cache, Outcome, redis_cached, report};
+use support::{Origin, RedisServer, Stage, cache_on};
+use tokio::runtime::{Builder, Runtime};
+
+#[redis_cached(key = "shared:<id>", ttl = 600, lock = true, cache = cache, skip(cache, origin))]
+async fn shared(cache: &Cache, origin: &Origin, id: u64) -> u64 {
+    assert!(id < 100);
+    origin.run().await
+}
+
+fn runtime() -> Runtime {
+    Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime starts")
+}
+
+#[test]
+fn a_cache_goes_on_when_the_runtime_that_first_used_it_is_gone() {
+    let server = runtime().block_on(RedisServer::start());
+    let (cache, origin) = (cache_on(&server), Origin::default());
+    for id in 0..3 {
+        let first = runtime().block_on(shared(&cache, &origin, id));
+        let (again, reported) = runtime().block_on(report(shared(&cache, &origin, id)));
+        assert_eq!((again, reported.calls()[0].outcome()), (first, Outcome::Hit));
+    }
+}
+
+#[test]
+fn a_caller_takes_over_when_the_runtime_of_the_one_that_runs_is_gone() {
+    for stage in [runtime().block_on(Stage::memory()), runtime().block_on(Stage::redis())] {
+        let (cache, origin) = (Arc::new(stage.cache.clone()), Arc::new(Origin::held()));
+        let first = runtime();
+        first.spawn({
+            let (cache, origin) = (Arc::clone(&cache), Arc::clone(&origin));
+            async move { shared(&cache, &origin, 7).await }
+        });
+        first.block_on(origin.has_begun(1));
+        drop(first);
+        origin.let_go();
+        let taken_over = runtime().block_on(support::within("the next caller", shared(&cache, &origin, 7)));
+        assert_eq!(taken_over, 2);
+    }
+}

@@ -1,0 +1,119 @@
+//! Bad bytes are a miss: recomputed, overwritten, reported; never a panic, never a wrong value.
+
+use cache_runtime::{Cache, Json, redis_cached};
+use serde::{Deserialize, Serialize};
+use support::{Events, Origin, Stage};
+use tracing::Level;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Point {
+    x: u32,
+    y: u32,
+}
+
+/// The same names and types in another order, as after a refactoring.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Swapped {
+    y: u32,
+    x: u32,
+}
+
+#[redis_cached(key = "point", ttl = 600, cache = cache, skip(cache, origin))]
+async fn point(cache: &Cache, origin: &Origin) -> Point {
+    origin.run().await;
+    Point { x: 1, y: 2 }
+}
+
+#[redis_cached(key = "point", ttl = 600, cache = cache, skip(cache, origin))]
+async fn swapped(cache: &Cache, origin: &Origin) -> Swapped {
+    origin.run().await;
+    Swapped { x: 1, y: 2 }
+}
+
+#[redis_cached(key = "point", ttl = 600, codec = Json, cache = cache, skip(cache, origin))]
+async fn point_as_json(cache: &Cache, origin: &Origin) -> Point {
+    origin.run().await;
+    Point { x: 1, y: 2 }
+}
+
+async fn raw(stage: &Stage) -> Vec<u8> {
+    let mut client = stage.server().expect("the stage is on Redis").client().await;
+    redis::cmd("GET")
+        .arg("point")
+        .query_async(&mut client)
+        .await
+        .expect("the server is up")
+}
+
+async fn overwrite(stage: &Stage, bytes: &[u8]) {
+    let mut client = stage.server().expect("the stage is on Redis").client().await;
+    let _: () = redis::cmd("SET")
+        .arg("point")
+        .arg(bytes)
+        .query_async(&mut client)
+        .await
+        .expect("the server is up");
+}
+
+/// Puts `bytes` at the key: the function runs, an event says why, and the next call is a hit on the new entry.
+async fn is_recomputed_and_overwritten(stage: &Stage, bytes: &[u8]) {
+    let (events, origin) = (Events::capture(), Origin::default());
+    overwrite(stage, bytes).await;
+    for _ in 0..2 {
+        assert_eq!(point(&stage.cache, &origin).await, Point { x: 1, y: 2 });
+    }
+    assert_eq!(origin.runs(), 1, "of the bytes {bytes:?}");
+    assert!(!events.at_least(Level::WARN).is_empty(), "nobody is told of {bytes:?}");
+}
+
+#[tokio::test]
+async fn foreign_bytes() {
+    let stage = Stage::redis().await;
+    let bytes = [
+        &b""[..],
+        b"{}",
+        b"\xCA",
+        &[0xCA; 32],
+        &[0; 64],
+        &[0xFF; 5_000],
+        b"\x81\xA1x\x01",
+    ];
+    for bytes in bytes {
+        is_recomputed_and_overwritten(&stage, bytes).await;
+    }
+}
+
+#[tokio::test]
+async fn an_entry_cut_anywhere() {
+    let stage = Stage::redis().await;
+    point(&stage.cache, &Origin::default()).await;
+    let whole = raw(&stage).await;
+    for end in 0..whole.len() {
+        is_recomputed_and_overwritten(&stage, &whole[..end]).await;
+    }
+}
+
+#[tokio::test]
+async fn an_entry_of_another_format_version() {
+    let stage = Stage::redis().await;
+    point(&stage.cache, &Origin::default()).await;
+    let mut other = raw(&stage).await;
+    other[1] += 1;
+    is_recomputed_and_overwritten(&stage, &other).await;
+}
+
+#[tokio::test]
+async fn an_entry_of_another_codec() {
+    let stage = Stage::redis().await;
+    point_as_json(&stage.cache, &Origin::default()).await;
+    let json = raw(&stage).await;
+    is_recomputed_and_overwritten(&stage, &json).await;
+}
+
+#[tokio::test]
+async fn an_entry_of_another_shape_of_the_type() {
+    let stage = Stage::redis().await;
+    swapped(&stage.cache, &Origin::default()).await;
+    let reordered = raw(&stage).await;
+    is_recomputed_and_overwritten(&stage, &reordered).await;
+}

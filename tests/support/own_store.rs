@@ -1,0 +1,96 @@
+//! A store as a user would write one: a map under one lock, and the three decisions that the crate makes for it.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use cache_runtime::store::{
+    Admission, Commit, Expiry, LeaseRequest, Leased, Token, Withdrawal, admit, commits, withdraw,
+};
+use cache_runtime::{Error, Store};
+
+/// The map: entries that are past their expiry are not there.
+#[derive(Debug, Default)]
+pub struct OwnStore {
+    entries: Mutex<HashMap<String, (Bytes, Instant)>>,
+}
+
+type Entries<'s> = MutexGuard<'s, HashMap<String, (Bytes, Instant)>>;
+
+impl OwnStore {
+    /// The map, locked: atomic for every key.
+    fn lock(&self) -> Entries<'_> {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.retain(|_, (_, expires)| Instant::now() < *expires);
+        entries
+    }
+}
+
+impl Store for OwnStore {
+    async fn get(&self, key: &str) -> Result<Option<Bytes>, Error> {
+        Ok(self.lock().get(key).map(|(entry, _)| entry.clone()))
+    }
+
+    async fn lease(&self, key: &str, request: &LeaseRequest) -> Result<Leased, Error> {
+        let mut entries = self.lock();
+        let current = entries.get(key).cloned();
+        match admit(current.as_ref().map(|(entry, _)| &entry[..]), request) {
+            Admission::Grant(entry, expiry) => {
+                let expires = match expiry {
+                    Expiry::In(ttl) => Instant::now() + ttl,
+                    Expiry::AtLeast(ttl) => {
+                        let least = Instant::now() + ttl;
+                        current.map_or(least, |(_, expires)| expires.max(least))
+                    }
+                };
+                entries.insert(key.to_owned(), (entry, expires));
+                Ok(Leased::Granted)
+            }
+            Admission::Refuse => Ok(Leased::Found(current.map(|(entry, _)| entry).unwrap_or_default())),
+        }
+    }
+
+    async fn renew(&self, key: &str, token: Token, ttl: Duration) -> Result<bool, Error> {
+        match self.lock().get_mut(key) {
+            Some((entry, expires)) if commits(Some(entry), token) => {
+                *expires = (*expires).max(Instant::now() + ttl);
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    async fn commit(&self, key: &str, token: Token, entry: Bytes, ttl: Duration) -> Result<Commit, Error> {
+        let mut entries = self.lock();
+        if !commits(entries.get(key).map(|(entry, _)| &entry[..]), token) {
+            return Ok(Commit::Lost);
+        }
+        entries.insert(key.to_owned(), (entry, Instant::now() + ttl));
+        Ok(Commit::Stored)
+    }
+
+    async fn release(&self, key: &str, token: Token) -> Result<(), Error> {
+        let mut entries = self.lock();
+        match withdraw(entries.get(key).map(|(entry, _)| &entry[..]), token) {
+            Withdrawal::Remove => drop(entries.remove(key)),
+            Withdrawal::Write(bytes) => {
+                if let Some((entry, _)) = entries.get_mut(key) {
+                    *entry = bytes;
+                }
+            }
+            Withdrawal::Leave => {}
+        }
+        Ok(())
+    }
+
+    async fn put(&self, key: &str, entry: Bytes, ttl: Duration) -> Result<(), Error> {
+        self.lock().insert(key.to_owned(), (entry, Instant::now() + ttl));
+        Ok(())
+    }
+
+    async fn remove(&self, key: &str) -> Result<(), Error> {
+        self.lock().remove(key);
+        Ok(())
+    }
+}
