@@ -1,0 +1,97 @@
+//! The handle of a cache, and the process's default one.
+
+mod builder;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use once_cell::sync::OnceCell;
+
+pub use self::builder::CacheBuilder;
+use crate::engine::Engine;
+use crate::error::{Error, ErrorKind};
+use crate::observe;
+
+/// A cache: a store, and the defaults of the functions that use it. Cheap to clone; clones share everything.
+///
+/// Most programs [`install`](Self::install) one in `main`, and annotated functions find it. A program with several (one
+/// Redis for sessions, another for pages) names them: `cache = self.pages`.
+#[derive(Clone)]
+pub struct Cache {
+    shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) engine: Arc<Engine>,
+    /// With its separator; empty where there is none.
+    pub(crate) prefix: Box<str>,
+    pub(crate) ttl: Duration,
+    pub(crate) jitter: f64,
+    pub(crate) enabled: bool,
+}
+
+static CURRENT: OnceCell<Cache> = OnceCell::new();
+
+impl Cache {
+    /// Starts the configuration of a cache.
+    #[must_use]
+    pub fn builder() -> CacheBuilder {
+        CacheBuilder::new()
+    }
+
+    /// A cache that caches nothing: every call runs its function, entries are empty, writes go nowhere. For tests of
+    /// code with cached functions in it.
+    #[must_use]
+    pub fn disabled() -> Self {
+        CacheBuilder::new().disabled()
+    }
+
+    /// Makes this the process's cache: the one that functions use which name none. It works in every tokio runtime of
+    /// the process, also when the one that first used it is gone.
+    ///
+    /// # Errors
+    ///
+    /// Of kind [`ErrorKind::Configuration`] where the process already has one: installed, or chosen by the first cached
+    /// call before this.
+    pub fn install(self) -> Result<&'static Self, Error> {
+        let mut installed = false;
+        let current = CURRENT.get_or_init(|| {
+            installed = true;
+            self
+        });
+        if installed {
+            return Ok(current);
+        }
+        Err(Error::new(
+            ErrorKind::Configuration,
+            "this process already has a cache: install once, at the start of `main`, before the first cached call",
+        ))
+    }
+
+    /// The process's cache: the installed one. Where none is installed when this is first asked, it is made then, and
+    /// stays: on `REDIS_URL` where that is set, else in this process ([`Memory`](crate::Memory)). A `REDIS_URL` that
+    /// makes no sense is an error event, and the cache is in this process.
+    pub fn current() -> &'static Self {
+        CURRENT.get_or_init(|| {
+            CacheBuilder::new().build().unwrap_or_else(|error| {
+                observe::default_cache_failed(&error);
+                CacheBuilder::new().in_process()
+            })
+        })
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+}
+
+impl fmt::Debug for Cache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cache")
+            .field("prefix", &self.shared.prefix)
+            .field("default_ttl", &self.shared.ttl)
+            .field("enabled", &self.shared.enabled)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,30 @@
+//! MessagePack with named fields: compact, and the one binary format that `untagged`, `flatten`, `skip_serializing_if`
+//! and `serde_json::Value` survive.
+
+use serde::{Deserialize, Serialize};
+use serde::de::{DeserializeOwned, IgnoredAny};
+
+use super::{Codec, CodecId, cannot_decode, cannot_encode};
+use crate::error::Error;
+
+/// MessagePack, structs as maps with field names. The default.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MessagePack;
+
+impl Codec for MessagePack {
+    const ID: CodecId = CodecId::MESSAGE_PACK;
+
+    fn encode<T: Serialize>(value: &T, out: &mut Vec<u8>) -> Result<(), Error> {
+        rmp_serde::encode::write_named(out, value).map_err(cannot_encode::<T>)
+    }
+
+    fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+        let mut deserializer = rmp_serde::Deserializer::from_read_ref(bytes);
+        let value = T::deserialize(&mut deserializer).map_err(cannot_decode::<T>)?;
+        // The deserializer does not show what is left; that it finds no further value does.
+        match IgnoredAny::deserialize(&mut deserializer) {
+            Err(rmp_serde::decode::Error::InvalidMarkerRead(_)) => Ok(value),
+            _ => Err(cannot_decode::<T>("bytes are left over")),
+        }
+    }
+}

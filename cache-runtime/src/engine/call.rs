@@ -1,0 +1,327 @@
+//! One call: what it has seen, and what it does next.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::fill::Fill;
+use super::single_flight::{Arrival, Enter, Evidence, Group, Landing, Lead, Moment, Seat};
+use super::wait::Followed;
+use super::{Engine, Request};
+use crate::clock::{self, Instant, Timestamp};
+use crate::codec::Format;
+use crate::entry::{self, Header, Lookup, Schema, Token};
+use crate::error::Error;
+use crate::policy::Others;
+use crate::report::{CallReport, Outcome};
+use crate::scope::{self, Mode};
+use crate::store::{Budget, LeaseRequest, Leased, Store, Take};
+use crate::{observe, random};
+
+/// How often a call begins anew, because a flight it joined came to nothing, before it runs the function by itself.
+const MAX_ATTEMPTS: u32 = 12;
+
+/// How often a leader asks for a lease, because what it may displace changes under its hands.
+const MAX_LEASE_REQUESTS: u32 = 4;
+
+/// A call under way. Everything here is the same for every function and type.
+pub(crate) struct Call<'c> {
+    pub(super) engine: &'c Arc<Engine>,
+    pub(super) request: Request,
+    /// The key again, once something outlives the call.
+    shared_key: Option<Arc<str>>,
+    pub(super) schema: Schema,
+    pub(super) budget: Budget,
+    mode: Mode,
+    arrived: Instant,
+    at: Moment,
+    group: Group,
+    attempts: u32,
+    /// The lease that the last look showed.
+    pub(super) saw: Option<Token>,
+    /// What the lease may displace.
+    take: Take,
+    /// An entry turned out to be unusable: there is no need to look again.
+    looked: bool,
+    /// The store failed: this call asks it for nothing more.
+    pub(super) blind: bool,
+}
+
+/// What a call does next.
+pub(crate) enum Step<'s, 'c> {
+    /// Decode this entry and serve it.
+    Decode(Found),
+    /// Serve the `None` that another caller's run returned.
+    Absent,
+    /// Run the function.
+    Load(Fill<'s, 'c>),
+    /// Fail with the cache's error: only where the function asked for that.
+    Refuse(Error),
+}
+
+/// An entry to serve.
+pub(crate) struct Found {
+    pub(crate) bytes: Bytes,
+    header: Header,
+    outcome: Outcome,
+}
+
+impl<'c> Call<'c> {
+    pub(crate) fn new(engine: &'c Arc<Engine>, request: Request, schema: Schema, mode: Mode) -> Self {
+        Self {
+            shared_key: None,
+            schema,
+            budget: Budget::new(engine.deadline),
+            mode,
+            arrived: clock::now(),
+            at: engine.flights.now(),
+            group: Group::default(),
+            attempts: 0,
+            saw: None,
+            take: Take::Missing,
+            looked: false,
+            blind: false,
+            engine,
+            request,
+        }
+    }
+
+    pub(crate) fn format(&self) -> Format {
+        self.engine.format
+    }
+
+    /// Finds out what to do next.
+    pub(crate) async fn step(&mut self, refuses: bool) -> Step<'_, 'c> {
+        let outcome = match self.advance(refuses).await {
+            Advance::Decode(found) => return Step::Decode(found),
+            Advance::Absent => return Step::Absent,
+            Advance::Refuse(error) => return Step::Refuse(error),
+            Advance::Lead(lead, lease) => return Step::Load(Fill::leading(self, lead, lease)),
+            Advance::Alone(outcome) => outcome,
+        };
+        Step::Load(Fill::alone(self, outcome))
+    }
+
+    async fn advance(&mut self, refuses: bool) -> Advance {
+        match self.mode {
+            Mode::Bypass => return Advance::Alone(Outcome::Bypassed),
+            Mode::Refresh => return self.refresh(refuses).await,
+            Mode::Cached => {}
+        }
+        while self.attempts < MAX_ATTEMPTS {
+            self.attempts += 1;
+            match self.look().await {
+                Ok(Some(found)) => return Advance::Decode(found),
+                Ok(None) => {}
+                Err(error) if refuses => return Advance::Refuse(error),
+                Err(error) => self.goes_blind("get", &error),
+            }
+            if scope::leads(self.cache_address(), &self.request.key) {
+                return Advance::Alone(Outcome::Bypassed);
+            }
+            let (group, arrival) = (self.group, self.arrival());
+            let next = match self.engine.flights.enter(self.shared_key(), group, arrival) {
+                Enter::Lead(lead) => Some(self.lead(lead, refuses).await),
+                Enter::Wait(seat) => self.wait(seat).await,
+            };
+            if let Some(next) = next {
+                return next;
+            }
+        }
+        Advance::Alone(self.miss())
+    }
+
+    /// Asks the store; `Some` is a value to serve.
+    async fn look(&mut self) -> Result<Option<Found>, Error> {
+        if std::mem::take(&mut self.looked) || self.blind {
+            return Ok(None);
+        }
+        let entry = self.budget.step("get", self.engine.backend.get(&self.request.key)).await?;
+        Ok(self.sight(entry, Outcome::Hit))
+    }
+
+    /// Takes note of what is at the key; `Some` is a value to serve.
+    pub(super) fn sight(&mut self, entry: Option<Bytes>, outcome: Outcome) -> Option<Found> {
+        (self.saw, self.take) = (None, Take::Missing);
+        match (entry::classify(entry.as_deref(), self.schema, Timestamp::now()), entry) {
+            (Lookup::Fresh(header), Some(bytes)) => return Some(Found { bytes, header, outcome }),
+            (Lookup::Pending(token), _) => self.saw = Some(token),
+            (Lookup::Unusable(why), Some(bytes)) => {
+                observe::unusable(self.request.site, &self.request.key, why);
+                self.take = Take::Unusable(Bytes::copy_from_slice(entry::head(&bytes)));
+            }
+            (Lookup::Stale(_), Some(bytes)) => {
+                self.take = Take::Unusable(Bytes::copy_from_slice(entry::head(&bytes)));
+            }
+            _ => {}
+        }
+        None
+    }
+
+    /// Waits for a flight of this process; `None` where it came to nothing that this call may take.
+    async fn wait(&mut self, mut seat: Seat) -> Option<Advance> {
+        let limit = self.request.lock.wait;
+        let Some((evidence, landing)) = seat.landing(self.arrived, limit).await else {
+            observe::waited_too_long(self.request.site, &self.request.key, limit);
+            return Some(Advance::Alone(self.miss()));
+        };
+        match landing {
+            Landing::Failed => self.group = self.group.widened(seat.place),
+            Landing::Abandoned => {}
+            _ if !self.arrival().accepts(evidence) => {}
+            Landing::None => return Some(Advance::Absent),
+            Landing::Value(bytes) => return self.sight(Some(bytes), Outcome::Coalesced).map(Advance::Decode),
+        }
+        None
+    }
+
+    /// Leads a flight: takes the lease, or the value that came meanwhile, or waits for the process that has the lease.
+    async fn lead(&mut self, lead: Lead, refuses: bool) -> Advance {
+        for _ in 0..MAX_LEASE_REQUESTS {
+            if self.blind || !self.group.takes_lease() {
+                break;
+            }
+            if self.saw.is_some() {
+                if self.request.lock.others == Others::Run {
+                    break;
+                }
+                match self.follow(self.arrived + self.request.lock.wait).await {
+                    Followed::Found(found, since) => return self.land(&lead, found, since),
+                    Followed::Gone => {}
+                    Followed::Limit => break,
+                    Followed::Failed(error) if refuses => return Advance::Refuse(error),
+                    Followed::Failed(error) => {
+                        self.goes_blind("get", &error);
+                        break;
+                    }
+                }
+            }
+            let since = self.engine.flights.next();
+            let token = Token::random();
+            match self.take_lease(token).await {
+                Ok(Leased::Granted) => return Advance::Lead(lead, LeaseHold::Held(token)),
+                Ok(Leased::Found(entry)) => {
+                    if let Some(found) = self.sight(Some(entry), Outcome::Hit) {
+                        return self.land(&lead, found, since);
+                    }
+                }
+                Err(error) if refuses => return Advance::Refuse(error),
+                Err(error) => return self.leads_blind(lead, token, &error),
+            }
+        }
+        Advance::Lead(lead, LeaseHold::Elsewhere(self.saw))
+    }
+
+    /// Runs the function whatever is cached, under a lease that leaves a value readable meanwhile.
+    async fn refresh(&mut self, refuses: bool) -> Advance {
+        let lead = self.engine.flights.replace(self.shared_key());
+        let token = Token::random();
+        self.take = Take::Any;
+        match self.take_lease(token).await {
+            Ok(Leased::Granted) => Advance::Lead(lead, LeaseHold::Held(token)),
+            Ok(Leased::Found(_)) => Advance::Lead(lead, LeaseHold::Elsewhere(None)),
+            Err(error) if refuses => Advance::Refuse(error),
+            Err(error) => self.leads_blind(lead, token, &error),
+        }
+    }
+
+    async fn take_lease(&mut self, token: Token) -> Result<Leased, Error> {
+        let request = LeaseRequest::new(token, self.request.lock.lease, self.take.clone());
+        self.budget.step("lease", self.engine.backend.lease(&self.request.key, &request)).await
+    }
+
+    /// A lease that was not answered in time may still be granted: it is then given back.
+    fn leads_blind(&mut self, lead: Lead, token: Token, error: &Error) -> Advance {
+        self.goes_blind("lease", error);
+        Advance::Lead(lead, if error.is_timeout() { LeaseHold::Unknown(token) } else { LeaseHold::Elsewhere(None) })
+    }
+
+    /// A leader found the value in the store: everybody who waits gets it.
+    fn land(&self, lead: &Lead, found: Found, since: Moment) -> Advance {
+        let evidence = Evidence { since, lease: Some(found.header.token) };
+        lead.land(evidence, Landing::Value(found.bytes.clone()));
+        Advance::Decode(found)
+    }
+
+    fn goes_blind(&mut self, step: &'static str, error: &Error) {
+        self.blind = true;
+        self.saw = None;
+        observe::failed(self.request.site, &self.request.key, step, error);
+    }
+
+    fn arrival(&self) -> Arrival {
+        Arrival { at: self.at, saw: self.saw, blind: self.blind }
+    }
+
+    /// What running the function counts as.
+    pub(super) fn miss(&self) -> Outcome {
+        match self.mode {
+            _ if self.blind => Outcome::Degraded,
+            Mode::Refresh => Outcome::Refreshed,
+            _ => Outcome::Miss,
+        }
+    }
+
+    pub(super) fn shared_key(&mut self) -> &Arc<str> {
+        self.shared_key.get_or_insert_with(|| Arc::from(&*self.request.key))
+    }
+
+    pub(super) fn cache_address(&self) -> usize {
+        Arc::as_ptr(self.engine) as usize
+    }
+
+    /// An entry could not be decoded: it is displaced.
+    pub(crate) fn cannot_use(&mut self, found: &Found, error: &Error) {
+        let why = std::error::Error::source(error).map_or_else(|| error.to_string(), |source| format!("{error}: {source}"));
+        observe::unusable(self.request.site, &self.request.key, &why);
+        (self.saw, self.looked) = (None, true);
+        self.take = Take::Unusable(Bytes::copy_from_slice(entry::head(&found.bytes)));
+    }
+
+    /// The call is served with this entry.
+    pub(crate) fn served(&self, found: &Found) {
+        self.ended(found.outcome, Some(found.header), false);
+    }
+
+    /// The call is served with another caller's `None`.
+    pub(crate) fn coalesced_none(&self) {
+        self.ended(Outcome::Coalesced, None, false);
+    }
+
+    /// The call has its answer.
+    pub(super) fn ended(&self, outcome: Outcome, header: Option<Header>, stored: bool) {
+        observe::outcome(self.request.site, &self.request.key, outcome);
+        scope::record(|| CallReport {
+            function: self.request.site.function,
+            key: self.request.key.clone(),
+            outcome,
+            fresh_for: header.map(|header| header.fresh_for()),
+            stored,
+        });
+    }
+
+    /// The lifetime of a value stored now; `None` for a TTL of zero.
+    pub(super) fn lifetime(&self) -> Option<std::time::Duration> {
+        crate::policy::ttl::lifetime(self.request.ttl, self.request.jitter, random::unit())
+    }
+}
+
+/// [`Step`] before it borrows the call.
+enum Advance {
+    Decode(Found),
+    Absent,
+    Refuse(Error),
+    Lead(Lead, LeaseHold),
+    Alone(Outcome),
+}
+
+/// What a leader knows of the lease.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum LeaseHold {
+    /// It is this leader's.
+    Held(Token),
+    /// The store did not say; it may become this leader's yet.
+    Unknown(Token),
+    /// It is not to be had: another process holds it, under this token if one was seen.
+    Elsewhere(Option<Token>),
+}

@@ -1,0 +1,355 @@
+//! One run per key in this process: the first caller leads, the others wait for what it lands.
+//!
+//! Sharing a run must not break the rule that invalidation wins: a caller that arrives after an invalidation may not
+//! get a value loaded before it. So every landing carries [`Evidence`]: since when it was asked for, and under which
+//! lease. A caller takes it if it arrived before that moment, or if a `GET` that it sent itself after arriving showed
+//! that very lease still there: an invalidation in between would have removed the lease.
+//!
+//! Values travel encoded, so that no type needs `Clone`, and each caller decodes its own.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::watch;
+
+use crate::clock::{self, Instant};
+use crate::entry::Token;
+
+/// Locks over the keys.
+const SHARDS: usize = 16;
+
+/// A point in the order of events in this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Moment(u64);
+
+/// Since when, and under which lease, a value was asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Evidence {
+    pub(crate) since: Moment,
+    pub(crate) lease: Option<Token>,
+}
+
+/// What a caller knows that decides which landings it may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrival {
+    pub(crate) at: Moment,
+    /// The lease that its own `GET` showed.
+    pub(crate) saw: Option<Token>,
+    /// Whether it could not ask the store: then callers share by key, and only invalidations made in this process end
+    /// a flight.
+    pub(crate) blind: bool,
+}
+
+impl Arrival {
+    pub(crate) fn accepts(&self, evidence: Evidence) -> bool {
+        self.blind || self.at < evidence.since || (self.saw.is_some() && self.saw == evidence.lease)
+    }
+}
+
+/// How a flight ended.
+#[derive(Clone, Debug)]
+pub(crate) enum Landing {
+    /// With a value: the entry's bytes.
+    Value(Bytes),
+    /// With `None`, which is not stored.
+    None,
+    /// The function failed, or its value could not be encoded.
+    Failed,
+    /// Its caller went away, or the function panicked.
+    Abandoned,
+}
+
+#[derive(Clone, Debug)]
+enum State {
+    /// Looking for a value or a lease: what comes is asked for later than now.
+    Entering,
+    /// Running the function.
+    Loading(Evidence, Instant),
+    Landed(Evidence, Landing),
+}
+
+/// One run that callers share.
+#[derive(Debug)]
+pub(crate) struct Flight {
+    state: watch::Sender<State>,
+    joined: AtomicU32,
+}
+
+/// The flights of a cache, by key. A key has several after failures: see [`Group`].
+#[derive(Debug)]
+pub(crate) struct SingleFlight {
+    shards: [Mutex<Shard>; SHARDS],
+    hasher: RandomState,
+    moments: AtomicU64,
+}
+
+type Shard = HashMap<Arc<str>, Vec<(Group, Arc<Flight>)>>;
+
+/// Which of a key's concurrent flights: 0, and after the n-th failure in a row one of 2^n, so that a failing origin is
+/// neither asked by all callers at once nor by one after the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Group {
+    round: u32,
+    index: u32,
+}
+
+/// Rounds after which the groups do not widen any more.
+const MAX_ROUND: u32 = 10;
+
+impl Group {
+    /// The group of a caller that was the `place`-th to join a flight that failed.
+    pub(crate) fn widened(self, place: u32) -> Self {
+        let round = (self.round + 1).min(MAX_ROUND);
+        Self { round, index: place % (1 << round) }
+    }
+
+    /// Whether flights of this group take the lease: one of them is enough.
+    pub(crate) fn takes_lease(self) -> bool {
+        self.index == 0
+    }
+}
+
+/// A caller's part in a flight.
+pub(crate) enum Enter {
+    /// Run, and land.
+    Lead(Lead),
+    /// Wait for the landing.
+    Wait(Seat),
+}
+
+impl SingleFlight {
+    pub(crate) fn new() -> Self {
+        Self {
+            shards: std::array::from_fn(|_| Mutex::default()),
+            hasher: RandomState::new(),
+            moments: AtomicU64::new(0),
+        }
+    }
+
+    /// Now, for a caller that arrives.
+    pub(crate) fn now(&self) -> Moment {
+        Moment(self.moments.load(Ordering::SeqCst))
+    }
+
+    /// A moment later than all that [`now`](Self::now) gave before.
+    pub(crate) fn next(&self) -> Moment {
+        Moment(self.moments.fetch_add(1, Ordering::SeqCst) + 1)
+    }
+
+    fn shard(&self, key: &str) -> MutexGuard<'_, Shard> {
+        let index = usize::try_from(self.hasher.hash_one(key) % SHARDS as u64).unwrap_or_default();
+        self.shards[index].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Joins the key's flight if `arrival` may take what it lands, else leads a new one.
+    pub(crate) fn enter(self: &Arc<Self>, key: &Arc<str>, group: Group, arrival: Arrival) -> Enter {
+        let mut shard = self.shard(key);
+        let flights = shard.entry(Arc::clone(key)).or_default();
+        if let Some((_, flight)) = flights.iter().find(|(other, _)| *other == group) {
+            let joins = match &*flight.state.borrow() {
+                State::Entering => true,
+                State::Loading(evidence, _) | State::Landed(evidence, _) => arrival.accepts(*evidence),
+            };
+            if joins {
+                return Enter::Wait(flight.seat());
+            }
+        }
+        Enter::Lead(self.lead(flights, key, group))
+    }
+
+    /// Leads a new flight, whatever is under way.
+    pub(crate) fn replace(self: &Arc<Self>, key: &Arc<str>) -> Lead {
+        let mut shard = self.shard(key);
+        self.lead(shard.entry(Arc::clone(key)).or_default(), key, Group::default())
+    }
+
+    fn lead(self: &Arc<Self>, flights: &mut Vec<(Group, Arc<Flight>)>, key: &Arc<str>, group: Group) -> Lead {
+        let flight = Arc::new(Flight { state: watch::channel(State::Entering).0, joined: AtomicU32::new(0) });
+        flights.retain(|(other, _)| *other != group);
+        flights.push((group, Arc::clone(&flight)));
+        Lead { flights: Arc::clone(self), key: Arc::clone(key), flight }
+    }
+
+    /// Ends the flights of an invalidated key: who arrives from now on does not join them.
+    pub(crate) fn end(&self, key: &str) {
+        self.shard(key).remove(key);
+    }
+
+    fn remove(&self, key: &str, flight: &Arc<Flight>) {
+        let mut shard = self.shard(key);
+        let Some(flights) = shard.get_mut(key) else { return };
+        flights.retain(|(_, other)| !Arc::ptr_eq(other, flight));
+        if flights.is_empty() {
+            shard.remove(key);
+        }
+    }
+}
+
+impl Flight {
+    fn seat(self: &Arc<Self>) -> Seat {
+        let place = self.joined.fetch_add(1, Ordering::Relaxed);
+        Seat { state: self.state.subscribe(), place }
+    }
+}
+
+/// The leader's hold on its flight. Dropped before it landed, it abandons the flight and wakes who waits.
+#[derive(Debug)]
+pub(crate) struct Lead {
+    flights: Arc<SingleFlight>,
+    key: Arc<str>,
+    flight: Arc<Flight>,
+}
+
+impl Lead {
+    /// The function starts, under this lease if there is one.
+    pub(crate) fn loading(&self, lease: Option<Token>) -> Evidence {
+        let evidence = Evidence { since: self.flights.next(), lease };
+        self.flight.state.send_replace(State::Loading(evidence, clock::now()));
+        evidence
+    }
+
+    /// Whether anybody waits. Closes the flight first, so that the answer stays true.
+    pub(crate) fn closed_with_company(&self) -> bool {
+        self.flights.remove(&self.key, &self.flight);
+        self.flight.joined.load(Ordering::Relaxed) > 0
+    }
+
+    /// Gives everybody who waits the landing. Who comes until the lead is dropped gets it too.
+    pub(crate) fn land(&self, evidence: Evidence, landing: Landing) {
+        self.flight.state.send_replace(State::Landed(evidence, landing));
+    }
+}
+
+impl Drop for Lead {
+    fn drop(&mut self) {
+        self.flights.remove(&self.key, &self.flight);
+        self.flight.state.send_if_modified(|state| {
+            let abandoned = !matches!(state, State::Landed(..));
+            if abandoned {
+                let evidence = Evidence { since: self.flights.next(), lease: None };
+                *state = State::Landed(evidence, Landing::Abandoned);
+            }
+            abandoned
+        });
+    }
+}
+
+/// A waiting caller's hold on a flight.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    state: watch::Receiver<State>,
+    /// How many joined before.
+    pub(crate) place: u32,
+}
+
+impl Seat {
+    /// Waits for the landing; `None` past the limit. The limit counts from the caller's arrival, and again from the
+    /// start of the function, which may come after a long wait for another process.
+    pub(crate) async fn landing(&mut self, arrived: Instant, limit: std::time::Duration) -> Option<(Evidence, Landing)> {
+        loop {
+            let until = match &*self.state.borrow_and_update() {
+                State::Landed(evidence, landing) => return Some((*evidence, landing.clone())),
+                State::Loading(_, started) => arrived.max(*started) + limit,
+                State::Entering => arrived + limit,
+            };
+            if tokio::time::timeout_at(until, self.state.changed()).await.is_err() {
+                return None;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const KEY: &str = "k";
+    const LEASE: Token = Token([7; 8]);
+
+    fn arrival(flights: &SingleFlight) -> Arrival {
+        Arrival { at: flights.now(), saw: None, blind: false }
+    }
+
+    fn enter(flights: &Arc<SingleFlight>, arrival: Arrival) -> Enter {
+        flights.enter(&KEY.into(), Group::default(), arrival)
+    }
+
+    fn lead(flights: &Arc<SingleFlight>) -> Lead {
+        match enter(flights, arrival(flights)) {
+            Enter::Lead(lead) => lead,
+            Enter::Wait(_) => panic!("somebody else leads"),
+        }
+    }
+
+    #[test]
+    fn who_arrives_before_the_function_starts_joins() {
+        let flights = Arc::new(SingleFlight::new());
+        let early = arrival(&flights);
+        let lead = lead(&flights);
+        assert!(matches!(enter(&flights, early), Enter::Wait(_)), "while the leader looks for a lease");
+        lead.loading(Some(LEASE));
+        assert!(matches!(enter(&flights, early), Enter::Wait(_)), "and once it loads");
+    }
+
+    #[test]
+    fn who_arrives_later_joins_only_with_proof_that_the_lease_was_still_there() {
+        let flights = Arc::new(SingleFlight::new());
+        let lead = lead(&flights);
+        lead.loading(Some(LEASE));
+        let late = arrival(&flights);
+        let proven = Arrival { saw: Some(LEASE), ..late };
+        let disproven = Arrival { saw: Some(Token([8; 8])), ..late };
+        assert!(matches!(enter(&flights, proven), Enter::Wait(_)));
+        assert!(matches!(enter(&flights, Arrival { blind: true, ..late }), Enter::Wait(_)));
+        assert!(matches!(enter(&flights, disproven), Enter::Lead(_)));
+    }
+
+    #[test]
+    fn an_ended_flight_is_not_joined_and_does_not_end_its_successor() {
+        let flights = Arc::new(SingleFlight::new());
+        let early = arrival(&flights);
+        let old = lead(&flights);
+        flights.end(KEY);
+        let new = match enter(&flights, early) {
+            Enter::Lead(lead) => lead,
+            Enter::Wait(_) => panic!("the invalidated flight was joined"),
+        };
+        drop(old);
+        assert!(matches!(enter(&flights, early), Enter::Wait(_)), "the new flight is still there");
+        drop(new);
+        assert!(flights.shard(KEY).is_empty(), "nothing is left behind");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_dropped_leader_wakes_who_waits_and_a_silent_one_is_left_after_the_limit() {
+        let flights = Arc::new(SingleFlight::new());
+        let early = arrival(&flights);
+        let dropped = lead(&flights);
+        let Enter::Wait(mut seat) = enter(&flights, early) else { panic!("joins") };
+        drop(dropped);
+        let landing = seat.landing(clock::now(), Duration::from_secs(1)).await;
+        assert!(matches!(landing, Some((_, Landing::Abandoned))));
+
+        let silent = lead(&flights);
+        let Enter::Wait(mut seat) = enter(&flights, early) else { panic!("joins") };
+        let arrived = clock::now();
+        assert!(seat.landing(arrived, Duration::from_secs(1)).await.is_none());
+        assert_eq!((clock::now() - arrived).as_secs(), 1);
+        drop(silent);
+    }
+
+    #[test]
+    fn failures_widen_the_groups_and_one_of_them_takes_the_lease() {
+        let first = Group::default();
+        let second: Vec<Group> = (0..4).map(|place| first.widened(place)).collect();
+        assert_eq!(second[0], second[2]);
+        assert_ne!(second[0], second[1]);
+        assert!(second[0].takes_lease() && !second[1].takes_lease());
+        assert_eq!((0..100).map(|place| second[1].widened(place).index).max(), Some(3));
+    }
+}

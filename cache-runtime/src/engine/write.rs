@@ -1,0 +1,68 @@
+//! What an entry's handle does: look, put, invalidate.
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{Engine, Request};
+use crate::clock::Timestamp;
+use crate::codec::Coding;
+use crate::entry::{self, Header, Lookup, Token};
+use crate::error::{Error, ErrorKind};
+use crate::policy::ttl;
+use crate::store::{Budget, Store};
+use crate::{observe, random};
+
+impl Engine {
+    /// The fresh value at the key.
+    pub(crate) async fn peek<C: Coding, V: DeserializeOwned>(&self, request: &Request) -> Result<Option<V>, Error> {
+        let found = Budget::new(self.deadline).step("get", self.backend.get(&request.key)).await?;
+        let schema = self.schema::<C, V>(request.site);
+        let payload = match (entry::classify(found.as_deref(), schema, Timestamp::now()), &found) {
+            (Lookup::Fresh(_), Some(bytes)) => entry::payload(bytes),
+            (Lookup::Unusable(why), _) => {
+                observe::unusable(request.site, &request.key, why);
+                return Ok(None);
+            }
+            _ => return Ok(None),
+        };
+        C::decode(self.format, payload).map(Some).or_else(|error| {
+            observe::unusable(request.site, &request.key, &error.to_string());
+            Ok(None)
+        })
+    }
+
+    /// The entry that holds this value, and its lifetime.
+    pub(crate) fn entry_of<C, V>(&self, request: &Request, value: &V) -> Result<(Bytes, std::time::Duration), Error>
+    where
+        C: Coding,
+        V: Serialize + DeserializeOwned,
+    {
+        let lifetime = ttl::lifetime(request.ttl, request.jitter, random::unit())
+            .ok_or_else(|| Error::new(ErrorKind::Configuration, "a TTL of zero stores nothing"))?;
+        let schema = self.schema::<C, V>(request.site);
+        let mut bytes = Vec::new();
+        Header::value(schema, Token::random(), lifetime, std::time::Duration::ZERO).encode(&mut bytes);
+        C::encode(self.format, value, &mut bytes)?;
+        Ok((bytes.into(), lifetime))
+    }
+
+    /// Stores an entry; fills in flight lose their lease.
+    pub(crate) async fn put(&self, request: &Request, entry: Bytes, lifetime: std::time::Duration) -> Result<(), Error> {
+        let put = self.backend.put(&request.key, entry, lifetime);
+        let done = Budget::new(self.deadline).step("put", put).await;
+        self.flights.end(&request.key);
+        done
+    }
+
+    /// Removes value and lease; fills in flight lose their lease, and who arrives from now on joins none of them.
+    pub(crate) async fn invalidate(&self, request: &Request) -> Result<(), Error> {
+        let done = Budget::new(self.deadline).step("remove", self.backend.remove(&request.key)).await;
+        self.flights.end(&request.key);
+        match &done {
+            Ok(()) => observe::invalidated(request.site, &request.key),
+            Err(error) => observe::not_invalidated(request.site, &request.key, error),
+        }
+        done
+    }
+}

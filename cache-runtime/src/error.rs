@@ -1,0 +1,110 @@
+//! The one error type: a kind to match on, what was being done, and the cause.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+/// What went wrong, coarse enough to act on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The configuration of a [`Cache`](crate::Cache) makes no sense: reported by `build()` and `install()`.
+    Configuration,
+    /// No connection to the store: refused, reset, or not answered while connecting.
+    Unavailable,
+    /// The store did not answer within the deadline. What was asked may still happen.
+    Timeout,
+    /// The store answered with an error: out of memory, read-only replica, wrong type at the key, no permission.
+    Rejected,
+    /// A value could not be encoded, or bytes could not be decoded.
+    Codec,
+}
+
+impl ErrorKind {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Configuration => "configuration",
+            Self::Unavailable => "unavailable",
+            Self::Timeout => "timeout",
+            Self::Rejected => "rejected",
+            Self::Codec => "codec",
+        }
+    }
+}
+
+/// A failure of the cache, never of the cached function.
+///
+/// Its text never contains a password: URLs are redacted before they get here.
+pub struct Error {
+    kind: ErrorKind,
+    context: String,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    /// An error of this kind; `context` says what was being done. Own [`Store`](crate::Store)s and
+    /// [`Codec`](crate::Codec)s make theirs with it.
+    pub fn new(kind: ErrorKind, context: impl Into<String>) -> Self {
+        Self { kind, context: context.into(), source: None }
+    }
+
+    /// Adds the cause.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// The kind, to match on.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// Whether the store did not answer in time; what was asked of it may have happened or may still happen.
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        self.kind == ErrorKind::Timeout
+    }
+
+    /// Whether there was no connection to the store.
+    #[must_use]
+    pub fn is_unavailable(&self) -> bool {
+        self.kind == ErrorKind::Unavailable
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.context)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Error");
+        debug.field("kind", &self.kind).field("context", &self.context);
+        if let Some(source) = &self.source {
+            debug.field("source", &format_args!("{source}"));
+        }
+        debug.finish()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_shows_its_context_and_keeps_kind_and_cause() {
+        let error = Error::new(ErrorKind::Timeout, "GET got no answer within 250ms").with_source("slow");
+        assert_eq!(error.to_string(), "GET got no answer within 250ms");
+        assert!(error.is_timeout() && !error.is_unavailable());
+        assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("slow"));
+    }
+}

@@ -1,0 +1,98 @@
+//! The only place that emits events: every outcome, and every error that is not handed to the caller.
+//!
+//! All have the target `cache_runtime` and name the function and the key; values are never shown. What an operator
+//! should know is a warning, what happens all the time is `DEBUG` or `TRACE`.
+
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::report::Outcome;
+use crate::site::Site;
+
+const TARGET: &str = "cache_runtime";
+
+macro_rules! event {
+    ($level:ident, $site:expr, $key:expr, $($rest:tt)*) => {
+        tracing::$level!(target: TARGET, function = $site.function, module = $site.module, key = $key, $($rest)*)
+    };
+}
+
+/// A call has its answer.
+pub(crate) fn outcome(site: &Site, key: &str, outcome: Outcome) {
+    match outcome {
+        Outcome::Hit => event!(trace, site, key, outcome = outcome.as_str(), "cached call"),
+        _ => event!(debug, site, key, outcome = outcome.as_str(), "cached call"),
+    }
+}
+
+/// A step on the store failed, and the call goes on without it.
+pub(crate) fn failed(site: &Site, key: &str, step: &'static str, error: &Error) {
+    let kind = error.kind().as_str();
+    event!(warn, site, key, step, kind, %error, "the cache failed, the call goes on without it");
+}
+
+/// An entry is there and cannot be used; it is overwritten.
+pub(crate) fn unusable(site: &Site, key: &str, why: &str) {
+    event!(warn, site, key, why, "an entry cannot be used and counts as a miss");
+}
+
+/// A value cannot be encoded; it is returned and not stored.
+pub(crate) fn not_encoded(site: &Site, key: &str, error: &Error) {
+    event!(warn, site, key, %error, source = ?std::error::Error::source(error), "a value cannot be encoded and is not stored");
+}
+
+/// A TTL of zero came out of an expression.
+pub(crate) fn zero_ttl(site: &Site, key: &str) {
+    event!(warn, site, key, "the TTL is zero, so the value is not stored");
+}
+
+/// A fill was overtaken: its lease was gone when it came to commit.
+pub(crate) fn commit_lost(site: &Site, key: &str) {
+    event!(debug, site, key, "the lease was gone (invalidated, expired or displaced), so the value is not stored");
+}
+
+/// A running function lost its lease.
+pub(crate) fn lease_lost(site: &Site, key: &str) {
+    event!(debug, site, key, "the lease is gone while the function runs");
+}
+
+/// A running function has used up its renewals.
+pub(crate) fn lease_given_up(site: &Site, key: &str) {
+    event!(warn, site, key, "the function runs for so long that its lease is not renewed any more");
+}
+
+/// A caller waited for somebody else's load up to its limit.
+pub(crate) fn waited_too_long(site: &Site, key: &str, limit: Duration) {
+    event!(warn, site, key, ?limit, "waited for another caller's load up to the limit, running the function");
+}
+
+/// A call waits for the process that holds the lease.
+pub(crate) fn waits(site: &Site, key: &str) {
+    event!(debug, site, key, "another process loads this key, waiting for its value");
+}
+
+/// A call outside of any tokio runtime.
+pub(crate) fn no_runtime(site: &Site, key: &str) {
+    event!(warn, site, key, "called outside of a tokio runtime, so the cache is not used");
+}
+
+/// A key was invalidated.
+pub(crate) fn invalidated(site: &Site, key: &str) {
+    event!(debug, site, key, "invalidated");
+}
+
+/// An invalidation failed; the caller has the error too.
+pub(crate) fn not_invalidated(site: &Site, key: &str, error: &Error) {
+    let kind = error.kind().as_str();
+    event!(error, site, key, kind, %error, "an invalidation failed: the old value may be served until it expires");
+}
+
+/// The default cache could not be made as the environment says.
+pub(crate) fn default_cache_failed(error: &Error) {
+    tracing::error!(target: TARGET, %error, "REDIS_URL cannot be used, caching in this process only");
+}
+
+/// The default cache was chosen.
+pub(crate) fn default_cache(store: &'static str) {
+    tracing::info!(target: TARGET, store, "no cache is installed, using the default");
+}

@@ -1,0 +1,49 @@
+//! What a call decides, as plain data and pure functions: no I/O, no clock, no random source of its own.
+
+pub(crate) mod ttl;
+
+use std::time::Duration;
+
+/// How long a value is fresh when neither the function nor the cache says: long enough to take load off an origin,
+/// short enough that a forgotten invalidation heals. Raising it makes misses rarer and forgotten values older.
+pub(crate) const DEFAULT_TTL: Duration = Duration::from_secs(5 * 60);
+
+/// How long a caller waits for somebody else's load before it runs the function itself. Raising it protects a slow
+/// origin better and makes callers of a dead holder wait longer.
+pub(crate) const DEFAULT_WAIT: Duration = Duration::from_secs(5);
+
+/// How long a lease lasts without renewal: when a holder is killed, the others take over after this long. Raising it
+/// tolerates longer pauses of a holder.
+pub(crate) const DEFAULT_LEASE: Duration = Duration::from_secs(10);
+
+/// How often a lease is renewed at the most: with the default lease, a body that still runs after a minute loses its
+/// lease, so that a stuck holder does not keep a key for ever.
+pub(crate) const MAX_RENEWALS: u32 = 18;
+
+/// A lease is renewed when this share of it is over.
+pub(crate) const RENEW_AFTER: f64 = 1.0 / 3.0;
+
+/// Whether callers in other processes wait for the holder of a lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Others {
+    /// They wait for its value (`lock = true`).
+    Wait,
+    /// They run the function themselves and leave storing to the holder.
+    Run,
+}
+
+/// How one function takes and waits for leases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lock {
+    pub(crate) others: Others,
+    /// How long a caller waits for somebody else's load.
+    pub(crate) wait: Duration,
+    /// How long a lease lasts without renewal.
+    pub(crate) lease: Duration,
+}
+
+impl Default for Lock {
+    fn default() -> Self {
+        Self { others: Others::Run, wait: DEFAULT_WAIT, lease: DEFAULT_LEASE }
+    }
+}

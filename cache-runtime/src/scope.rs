@@ -1,0 +1,109 @@
+//! Scopes around a future: `refresh`, `bypass`, `report`. They reach every cached call that the future makes in its
+//! own task, however deep; a task that it spawns is outside.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::report::{CallReport, Report};
+
+/// What a scope asks of the cached calls in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Read the cache, fill it on a miss.
+    #[default]
+    Cached,
+    /// Run the function and store its value, whatever is cached.
+    Refresh,
+    /// Run the function, touch no cache.
+    Bypass,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Scope {
+    mode: Mode,
+    reports: Option<Arc<Mutex<Vec<CallReport>>>>,
+}
+
+tokio::task_local! {
+    static SCOPE: Scope;
+    static LEADING: Arc<Leading>;
+}
+
+fn current() -> Scope {
+    SCOPE.try_with(Clone::clone).unwrap_or_default()
+}
+
+/// Runs every cached call in `future` afresh and stores what it returns. A value that is cached stays readable for
+/// others until the new one replaces it, and an invalidation meanwhile wins.
+///
+/// ```
+/// # use cache_runtime::redis_cached;
+/// #[redis_cached(key = "rate:<currency>:v1", ttl = "1h")]
+/// async fn rate(currency: &str) -> f64 { /* … */ # 1.0 }
+///
+/// # async fn example() {
+/// let rate = cache_runtime::refresh(rate("EUR")).await;
+/// # }
+/// ```
+pub async fn refresh<F: Future>(future: F) -> F::Output {
+    SCOPE.scope(Scope { mode: Mode::Refresh, ..current() }, future).await
+}
+
+/// Runs every cached call in `future` without the cache: nothing is read, nothing is stored.
+pub async fn bypass<F: Future>(future: F) -> F::Output {
+    SCOPE.scope(Scope { mode: Mode::Bypass, ..current() }, future).await
+}
+
+/// Runs `future` and reports what became of each cached call in it, in the order in which they ended. Calls under an
+/// inner `report` are reported there.
+pub async fn report<F: Future>(future: F) -> (F::Output, Report) {
+    let reports = Arc::<Mutex<Vec<CallReport>>>::default();
+    let output = SCOPE.scope(Scope { reports: Some(Arc::clone(&reports)), ..current() }, future).await;
+    let calls = std::mem::take(&mut *reports.lock().unwrap_or_else(PoisonError::into_inner));
+    (output, Report::new(calls))
+}
+
+/// The mode that a call runs in.
+pub(crate) fn mode() -> Mode {
+    SCOPE.try_with(|scope| scope.mode).unwrap_or_default()
+}
+
+/// Hands a call's report to the scope around it; makes none where nobody asked.
+pub(crate) fn record(call: impl FnOnce() -> CallReport) {
+    // Outside of any scope there is nobody to hand it to.
+    let _ = SCOPE.try_with(|scope| {
+        if let Some(reports) = &scope.reports {
+            reports.lock().unwrap_or_else(PoisonError::into_inner).push(call());
+        }
+    });
+}
+
+/// The keys whose functions run in this task, innermost first.
+struct Leading {
+    cache: usize,
+    key: Arc<str>,
+    outer: Option<Arc<Leading>>,
+}
+
+impl fmt::Debug for Leading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.key)
+    }
+}
+
+/// Runs a function's body, which is then known to lead `key` of the cache at this address.
+pub(crate) async fn leading<F: Future>(cache: usize, key: Arc<str>, body: F) -> F::Output {
+    let outer = LEADING.try_with(Arc::clone).ok();
+    LEADING.scope(Arc::new(Leading { cache, key, outer }), body).await
+}
+
+/// Whether this task is inside the body that leads `key`: such a call must not wait for itself.
+pub(crate) fn leads(cache: usize, key: &str) -> bool {
+    LEADING
+        .try_with(|innermost| {
+            std::iter::successors(Some(&**innermost), |leading| leading.outer.as_deref())
+                .any(|leading| leading.cache == cache && *leading.key == *key)
+        })
+        .unwrap_or(false)
+}

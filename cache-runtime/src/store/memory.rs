@@ -1,0 +1,210 @@
+//! The in-process store: the default of a program without Redis, under the same lease contract.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+
+use super::{Admission, Commit, Expiry, LeaseRequest, Leased, Store, Withdrawal, admit, commits, withdraw};
+use crate::clock::{self, Instant};
+use crate::entry::{Flags, Header, Token};
+use crate::error::Error;
+
+/// The bound of a store that nobody gave one, in bytes: enough for a hundred thousand small values, small enough for a
+/// container.
+const DEFAULT_BYTES: u64 = 64 << 20;
+
+/// What an entry costs besides its key and its bytes, roughly.
+const ENTRY_OVERHEAD: u64 = 96;
+
+/// The size that the map is laid out for before it grows.
+const TYPICAL_ENTRY: u64 = 512;
+
+/// Locks over the keys: writers of different keys rarely meet.
+const SHARDS: usize = 32;
+
+/// A store in this process: bounded, expiring, the least useful entries leave first (`quick_cache`, S3-FIFO).
+///
+/// Values stand in the bounded map. Leases stand beside it, in a map that only running fills occupy, so that a full
+/// store forgets values and never that somebody is loading one.
+pub struct Memory {
+    values: Cache<Arc<str>, Stored, Weight>,
+    shards: [Mutex<HashMap<Arc<str>, Stored>>; SHARDS],
+    hasher: RandomState,
+}
+
+#[derive(Clone)]
+struct Stored {
+    bytes: Bytes,
+    expires: Instant,
+}
+
+impl Stored {
+    fn is_live(&self) -> bool {
+        clock::now() < self.expires
+    }
+
+    fn is_lease(&self) -> bool {
+        Header::decode(&self.bytes).is_some_and(|header| !header.flags.has(Flags::PAYLOAD))
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Weight {
+    Entries,
+    Bytes,
+}
+
+impl Weighter<Arc<str>, Stored> for Weight {
+    fn weight(&self, key: &Arc<str>, stored: &Stored) -> u64 {
+        match self {
+            Self::Entries => 1,
+            Self::Bytes => (key.len() + stored.bytes.len()) as u64 + ENTRY_OVERHEAD,
+        }
+    }
+}
+
+impl Memory {
+    /// A store of at most `count` values, however large.
+    #[must_use]
+    pub fn entries(count: u32) -> Self {
+        Self::with(count as usize, u64::from(count), Weight::Entries)
+    }
+
+    /// A store of at most `bytes` bytes: keys, values and about a hundred for each entry.
+    #[must_use]
+    pub fn bytes(bytes: u64) -> Self {
+        let entries = usize::try_from(bytes / TYPICAL_ENTRY).unwrap_or(usize::MAX).max(1);
+        Self::with(entries, bytes, Weight::Bytes)
+    }
+
+    fn with(entries: usize, capacity: u64, weight: Weight) -> Self {
+        Self {
+            values: Cache::with_weighter(entries, capacity, weight),
+            shards: std::array::from_fn(|_| Mutex::default()),
+            hasher: RandomState::new(),
+        }
+    }
+
+    /// The leases of the shard that `key` is in. Whoever holds the guard is the only writer of the key.
+    fn shard(&self, key: &str) -> Shard<'_> {
+        let index = usize::try_from(self.hasher.hash_one(key) % SHARDS as u64).unwrap_or_default();
+        Shard { store: self, leases: self.shards[index].lock().unwrap_or_else(PoisonError::into_inner) }
+    }
+
+    fn value(&self, key: &str) -> Option<Stored> {
+        self.values.get(key).filter(Stored::is_live)
+    }
+}
+
+/// A shard, locked.
+struct Shard<'s> {
+    store: &'s Memory,
+    leases: MutexGuard<'s, HashMap<Arc<str>, Stored>>,
+}
+
+impl Shard<'_> {
+    fn current(&self, key: &str) -> Option<Stored> {
+        self.store.value(key).or_else(|| self.leases.get(key).cloned().filter(Stored::is_live))
+    }
+
+    /// Writes an entry where it belongs, so that a reader without the lock sees the old one or the new one.
+    fn write(&mut self, key: &str, bytes: Bytes, expires: Instant) {
+        let stored = Stored { bytes, expires };
+        if stored.is_lease() {
+            self.leases.insert(key.into(), stored);
+            self.store.values.remove(key);
+        } else {
+            self.store.values.insert(key.into(), stored);
+            self.leases.remove(key);
+        }
+    }
+
+    fn remove(&mut self, key: &str) {
+        self.store.values.remove(key);
+        self.leases.remove(key);
+    }
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self::bytes(DEFAULT_BYTES)
+    }
+}
+
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Memory").field("values", &self.values.len()).finish_non_exhaustive()
+    }
+}
+
+impl Store for Memory {
+    async fn get(&self, key: &str) -> Result<Option<Bytes>, Error> {
+        if let Some(value) = self.value(key) {
+            return Ok(Some(value.bytes));
+        }
+        Ok(self.shard(key).current(key).map(|stored| stored.bytes))
+    }
+
+    async fn lease(&self, key: &str, request: &LeaseRequest) -> Result<Leased, Error> {
+        let mut shard = self.shard(key);
+        let current = shard.current(key);
+        match (admit(current.as_ref().map(|stored| &stored.bytes[..]), request), current) {
+            (Admission::Grant(bytes, expiry), current) => {
+                let expires = match (expiry, current) {
+                    (Expiry::AtLeast(ttl), Some(current)) => current.expires.max(clock::now() + ttl),
+                    (Expiry::In(ttl) | Expiry::AtLeast(ttl), _) => clock::now() + ttl,
+                };
+                shard.write(key, bytes, expires);
+                Ok(Leased::Granted)
+            }
+            (Admission::Refuse, current) => {
+                Ok(Leased::Found(current.map(|stored| stored.bytes).unwrap_or_default()))
+            }
+        }
+    }
+
+    async fn renew(&self, key: &str, token: Token, ttl: Duration) -> Result<bool, Error> {
+        let mut shard = self.shard(key);
+        let Some(current) = shard.current(key).filter(|stored| commits(Some(&stored.bytes), token)) else {
+            return Ok(false);
+        };
+        shard.write(key, current.bytes, current.expires.max(clock::now() + ttl));
+        Ok(true)
+    }
+
+    async fn commit(&self, key: &str, token: Token, entry: Bytes, ttl: Duration) -> Result<Commit, Error> {
+        let mut shard = self.shard(key);
+        if !commits(shard.current(key).as_ref().map(|stored| &stored.bytes[..]), token) {
+            return Ok(Commit::Lost);
+        }
+        shard.write(key, entry, clock::now() + ttl);
+        Ok(Commit::Stored)
+    }
+
+    async fn release(&self, key: &str, token: Token) -> Result<(), Error> {
+        let mut shard = self.shard(key);
+        let Some(current) = shard.current(key) else { return Ok(()) };
+        match withdraw(Some(&current.bytes), token) {
+            Withdrawal::Remove => shard.remove(key),
+            Withdrawal::Write(bytes) => shard.write(key, bytes, current.expires),
+            Withdrawal::Leave => {}
+        }
+        Ok(())
+    }
+
+    async fn put(&self, key: &str, entry: Bytes, ttl: Duration) -> Result<(), Error> {
+        self.shard(key).write(key, entry, clock::now() + ttl);
+        Ok(())
+    }
+
+    async fn remove(&self, key: &str) -> Result<(), Error> {
+        self.shard(key).remove(key);
+        Ok(())
+    }
+}

@@ -1,0 +1,169 @@
+//! Stores: where entries live. The trait and its contract for a store of your own, and the in-process store.
+
+mod guard;
+mod memory;
+mod own;
+pub(crate) mod redis;
+mod transition;
+
+use std::future::Future;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+pub(crate) use self::guard::Budget;
+pub use self::memory::Memory;
+pub(crate) use self::own::OwnStore;
+pub use self::transition::{Admission, Expiry, Withdrawal, admit, commits, withdraw};
+
+use crate::clock::Timestamp;
+use crate::entry::Header;
+pub use crate::entry::{HEADER_LEN, Token};
+use crate::error::Error;
+
+/// A place for entries that several callers, and several processes, share.
+///
+/// An entry is a string of bytes with an expiry: a 32-byte header and, unless it is only a lease, a payload. A store
+/// need not know the layout: [`admit`], [`commits`] and [`withdraw`] decide what a lease, a commit and a release do to
+/// the bytes that are there. What a store must do is make each operation **atomic for its key**: nothing else may
+/// happen to the key between the decision and the write. That, and that an entry is gone when [`remove`](Self::remove)
+/// has returned, is what makes invalidation win against fills in flight.
+///
+/// Implementations write plain `async fn`s. They need no time-outs: the cache gives each call a deadline and drops the
+/// future at its end. A dropped operation may have happened or not.
+///
+/// # Errors
+///
+/// Any error makes the caller run its function without the cache; [`ErrorKind`](crate::ErrorKind) says what is logged.
+pub trait Store: Send + Sync + 'static {
+    /// The entry at `key`.
+    fn get(&self, key: &str) -> impl Future<Output = Result<Option<Bytes>, Error>> + Send;
+
+    /// Takes the lease of a key, or tells what is there instead: [`admit`] decides.
+    fn lease(&self, key: &str, request: &LeaseRequest) -> impl Future<Output = Result<Leased, Error>> + Send;
+
+    /// Gives the lease of `token` a new lifetime of `ttl` from now, where it is still there. Returns whether it is.
+    fn renew(&self, key: &str, token: Token, ttl: Duration) -> impl Future<Output = Result<bool, Error>> + Send;
+
+    /// Stores `entry` for `ttl` where the lease of `token` is still there: [`commits`] decides.
+    fn commit(&self, key: &str, token: Token, entry: Bytes, ttl: Duration) -> impl Future<Output = Result<Commit, Error>> + Send;
+
+    /// Gives the lease of `token` back, where it is still there: [`withdraw`] decides.
+    fn release(&self, key: &str, token: Token) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Stores `entry` for `ttl`, whatever is there: a lease that is there is lost.
+    fn put(&self, key: &str, entry: Bytes, ttl: Duration) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Removes value and lease together.
+    fn remove(&self, key: &str) -> impl Future<Output = Result<(), Error>> + Send;
+}
+
+/// What a fill asks for.
+#[derive(Clone, Debug)]
+pub struct LeaseRequest {
+    token: Token,
+    ttl: Duration,
+    take: Take,
+}
+
+/// What a lease may displace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Take {
+    /// Nothing: there must be no entry.
+    Missing,
+    /// Exactly the entry that begins with these bytes, which the caller cannot use.
+    Unusable(Bytes),
+    /// Anything: a refresh that was asked for. A value stays readable meanwhile.
+    Any,
+}
+
+impl LeaseRequest {
+    pub(crate) fn new(token: Token, ttl: Duration, take: Take) -> Self {
+        Self { token, ttl, take }
+    }
+
+    /// The token of the fill.
+    #[must_use]
+    pub fn token(&self) -> Token {
+        self.token
+    }
+
+    /// How long the lease lasts.
+    #[must_use]
+    pub fn ttl(&self) -> Duration {
+        self.ttl
+    }
+
+    pub(crate) fn header(&self) -> Header {
+        Header::lease(self.token, Timestamp::now().after(self.ttl))
+    }
+}
+
+/// The answer to a [`LeaseRequest`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Leased {
+    /// The lease is taken: the caller loads.
+    Granted,
+    /// This entry is there instead: a value, or somebody else's lease.
+    Found(Bytes),
+}
+
+/// The answer to a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Commit {
+    /// The value is stored.
+    Stored,
+    /// The lease was gone (invalidated, expired or displaced), and nothing was stored.
+    Lost,
+}
+
+/// The stores that a cache can be built on. The two of this crate are called without a virtual call or an allocation.
+pub(crate) enum Backend {
+    Memory(Memory),
+    Redis(redis::RedisStore),
+    Own(OwnStore),
+}
+
+/// Calls a method on whichever store it is.
+macro_rules! each {
+    ($backend:expr, $store:ident => $call:expr) => {
+        match $backend {
+            Backend::Memory($store) => $call.await,
+            Backend::Redis($store) => $call.await,
+            Backend::Own(own) => {
+                let $store = own.erased();
+                $call.await
+            }
+        }
+    };
+}
+
+impl Store for Backend {
+    async fn get(&self, key: &str) -> Result<Option<Bytes>, Error> {
+        each!(self, store => store.get(key))
+    }
+
+    async fn lease(&self, key: &str, request: &LeaseRequest) -> Result<Leased, Error> {
+        each!(self, store => store.lease(key, request))
+    }
+
+    async fn renew(&self, key: &str, token: Token, ttl: Duration) -> Result<bool, Error> {
+        each!(self, store => store.renew(key, token, ttl))
+    }
+
+    async fn commit(&self, key: &str, token: Token, entry: Bytes, ttl: Duration) -> Result<Commit, Error> {
+        each!(self, store => store.commit(key, token, entry, ttl))
+    }
+
+    async fn release(&self, key: &str, token: Token) -> Result<(), Error> {
+        each!(self, store => store.release(key, token))
+    }
+
+    async fn put(&self, key: &str, entry: Bytes, ttl: Duration) -> Result<(), Error> {
+        each!(self, store => store.put(key, entry, ttl))
+    }
+
+    async fn remove(&self, key: &str) -> Result<(), Error> {
+        each!(self, store => store.remove(key))
+    }
+}

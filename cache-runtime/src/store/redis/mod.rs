@@ -1,0 +1,150 @@
+//! The Redis store: the commands and scripts of the lease protocol, one key each.
+
+mod connect;
+mod scripts;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use redis::aio::ConnectionLike;
+use redis::{ScriptInvocation, ServerErrorKind};
+
+use self::connect::{PerRuntime, Source};
+use super::{Commit, LeaseRequest, Leased, Store, Take};
+use crate::entry::Token;
+use crate::error::{Error, ErrorKind};
+
+/// Entries on a Redis or Valkey server, each a string at the user's own key.
+#[derive(Debug)]
+pub(crate) struct RedisStore {
+    source: Source,
+}
+
+impl RedisStore {
+    /// A store that connects when first used, once for each tokio runtime.
+    pub(crate) fn with_client(client: redis::Client) -> Self {
+        Self { source: Source::PerRuntime(Arc::new(PerRuntime::new(client))) }
+    }
+
+    /// A store on a connection that is there.
+    pub(crate) fn with_connection(connection: impl ConnectionLike + Clone + Send + Sync + 'static) -> Self {
+        Self { source: Source::Ready(Box::new(connection)) }
+    }
+
+    /// Reads a `redis://` URL; nothing is connected yet.
+    pub(crate) fn open(url: &str) -> Result<Self, Error> {
+        redis::Client::open(url).map(Self::with_client).map_err(|error| {
+            let context = format!("`{}` is not a Redis URL like redis://127.0.0.1:6379/", redacted(url));
+            Error::new(ErrorKind::Configuration, context).with_source(error)
+        })
+    }
+
+    async fn invoke<T: redis::FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, Error> {
+        let mut connection = self.source.connection().await?;
+        connection.answered(async |connection| script.invoke_async(connection).await).await
+    }
+
+    async fn send<T: redis::FromRedisValue>(&self, command: &redis::Cmd) -> Result<T, Error> {
+        let mut connection = self.source.connection().await?;
+        connection.answered(async |connection| command.query_async(connection).await).await
+    }
+}
+
+impl Store for RedisStore {
+    async fn get(&self, key: &str) -> Result<Option<Bytes>, Error> {
+        let entry: Option<Vec<u8>> = self.send(redis::cmd("GET").arg(key)).await?;
+        Ok(entry.map(Bytes::from))
+    }
+
+    async fn lease(&self, key: &str, request: &LeaseRequest) -> Result<Leased, Error> {
+        let (take, head) = match &request.take {
+            Take::Missing => ("missing", &[][..]),
+            Take::Unusable(head) => ("unusable", &head[..]),
+            Take::Any => ("any", &[][..]),
+        };
+        let mut script = scripts::LEASE.key(key);
+        script.arg(&request.header().alone()[..]).arg(millis(request.ttl())).arg(take).arg(head);
+        let found: Option<Vec<u8>> = self.invoke(&script).await?;
+        Ok(found.map_or(Leased::Granted, |entry| Leased::Found(entry.into())))
+    }
+
+    async fn renew(&self, key: &str, token: Token, ttl: Duration) -> Result<bool, Error> {
+        self.invoke(scripts::RENEW.key(key).arg(token.as_bytes()).arg(millis(ttl))).await
+    }
+
+    async fn commit(&self, key: &str, token: Token, entry: Bytes, ttl: Duration) -> Result<Commit, Error> {
+        let mut script = scripts::COMMIT.key(key);
+        script.arg(token.as_bytes()).arg(&entry[..]).arg(millis(ttl));
+        let stored: bool = self.invoke(&script).await?;
+        Ok(if stored { Commit::Stored } else { Commit::Lost })
+    }
+
+    async fn release(&self, key: &str, token: Token) -> Result<(), Error> {
+        self.invoke::<bool>(scripts::RELEASE.key(key).arg(token.as_bytes())).await.map(drop)
+    }
+
+    async fn put(&self, key: &str, entry: Bytes, ttl: Duration) -> Result<(), Error> {
+        self.send(redis::cmd("SET").arg(key).arg(&entry[..]).arg("PX").arg(millis(ttl))).await
+    }
+
+    async fn remove(&self, key: &str) -> Result<(), Error> {
+        self.send::<u64>(redis::cmd("UNLINK").arg(key)).await.map(drop)
+    }
+}
+
+/// Milliseconds for `PX`: never zero, which Redis refuses.
+fn millis(ttl: Duration) -> u64 {
+    u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX).max(1)
+}
+
+/// The client's error as ours.
+fn refused(error: redis::RedisError) -> Error {
+    let kind = match error.kind() {
+        _ if error.is_timeout() => ErrorKind::Timeout,
+        _ if error.is_io_error() => ErrorKind::Unavailable,
+        redis::ErrorKind::Server(
+            ServerErrorKind::BusyLoading | ServerErrorKind::ClusterDown | ServerErrorKind::MasterDown,
+        )
+        | redis::ErrorKind::ClusterConnectionNotFound => ErrorKind::Unavailable,
+        _ => ErrorKind::Rejected,
+    };
+    Error::new(kind, format!("Redis: {error}")).with_source(error)
+}
+
+/// A URL with everything hidden that may be a secret: what stands before the `@`, the query, and all behind the scheme
+/// where it is not clear which is which.
+fn redacted(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (scheme, rest));
+    let divider = if scheme.is_empty() { "" } else { "://" };
+    let shown = match rest.split('@').collect::<Vec<_>>()[..] {
+        [host] => host.split(['?', '#']).next().unwrap_or_default().to_owned(),
+        [user, host] if !user.contains(['?', '#']) => {
+            format!("***@{}", host.split(['?', '#']).next().unwrap_or_default())
+        }
+        _ => "***".to_owned(),
+    };
+    if scheme.contains('@') { "***".to_owned() } else { format!("{scheme}{divider}{shown}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_shown_without_their_secrets() {
+        for (url, shown) in [
+            ("redis://:hunter2@db:6379/1", "redis://***@db:6379/1"),
+            ("redis://ada:p@ss:w/rd@db", "redis://***"),
+            ("redis://ada:hun?ter2@db", "redis://***"),
+            ("rediss://db/?token=hunter2", "rediss://db/"),
+            ("ada:hunter2@db", "***@db"),
+            ("localhost:6379", "localhost:6379"),
+        ] {
+            assert_eq!(redacted(url), shown);
+        }
+        let error = RedisStore::open("http://ada:hunter2@db/?p=hunter2").expect_err("not a Redis URL");
+        assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
+        assert_eq!(error.kind(), ErrorKind::Configuration);
+    }
+}

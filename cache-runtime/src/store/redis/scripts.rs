@@ -1,0 +1,88 @@
+//! The scripts: each touches one key, so a cluster runs them as it is. None runs on a hit.
+//!
+//! They say in Lua what `store::transition` says in Rust. Byte offsets are those of `entry`; the flags are the number
+//! at offset 3: 1 PAYLOAD, 2 LEASED, 4 OUTLIVES.
+
+use once_cell::sync::Lazy;
+use redis::Script;
+
+/// Takes the lease (nil), or returns the entry that is there.
+///
+/// `ARGV`: the lease as an entry, its milliseconds, what it may displace (`missing`, `unusable`, `any`), and for
+/// `unusable` the first bytes of what it displaces.
+pub(super) static LEASE: Lazy<Script> = Lazy::new(|| {
+    Script::new(
+        r"
+        local head = redis.call('GETRANGE', KEYS[1], 0, 31)
+        if head ~= '' then
+            if ARGV[3] == 'any' then
+                local flags = #head == 32 and string.sub(head, 1, 2) == '\202\1' and string.byte(head, 4) or 0
+                if flags < 8 and bit.band(flags, 1) == 1 then
+                    local leased = string.char(bit.bor(flags, 6)) .. string.sub(ARGV[1], 5, 17)
+                    redis.call('SETRANGE', KEYS[1], 3, leased)
+                    if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then
+                        redis.call('PEXPIRE', KEYS[1], ARGV[2])
+                    end
+                    return false
+                end
+            elseif not (ARGV[3] == 'unusable' and head == ARGV[4]) then
+                return redis.call('GET', KEYS[1])
+            end
+        end
+        redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+        return false
+        ",
+    )
+});
+
+/// What the scripts of a lease's holder begin with: they return 0 where the lease is not that of `ARGV[1]`.
+macro_rules! held {
+    ($body:literal) => {
+        concat!(
+            r"
+            local head = redis.call('GETRANGE', KEYS[1], 3, 11)
+            if #head ~= 9 or string.sub(head, 2) ~= ARGV[1] or bit.band(string.byte(head), 2) == 0 then
+                return 0
+            end
+            ",
+            $body
+        )
+    };
+}
+
+/// Stores the entry `ARGV[2]` for `ARGV[3]` milliseconds.
+pub(super) static COMMIT: Lazy<Script> = Lazy::new(|| {
+    Script::new(held!(
+        r"
+        redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+        return 1
+        "
+    ))
+});
+
+/// Lets the lease live for at least `ARGV[2]` milliseconds more.
+pub(super) static RENEW: Lazy<Script> = Lazy::new(|| {
+    Script::new(held!(
+        r"
+        if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then
+            redis.call('PEXPIRE', KEYS[1], ARGV[2])
+        end
+        return 1
+        "
+    ))
+});
+
+/// Gives the lease back: the key goes, or the value loses the lease on it.
+pub(super) static RELEASE: Lazy<Script> = Lazy::new(|| {
+    Script::new(held!(
+        r"
+        local flags = string.byte(head)
+        if bit.band(flags, 1) == 1 then
+            redis.call('SETRANGE', KEYS[1], 3, string.char(flags - 2))
+        else
+            redis.call('UNLINK', KEYS[1])
+        end
+        return 1
+        "
+    ))
+});
