@@ -1,0 +1,208 @@
+//! The expansion, and nothing else of the crate writes code: build the key, name the policy, hand the body over.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens as _, quote, quote_spanned};
+use syn::Index;
+
+use crate::args::{Arg, Args, Lock};
+use crate::duration::Period;
+use crate::entry::EntrySignature;
+use crate::runtime_path::RuntimePath;
+use crate::target::{Binding, Target, word};
+use crate::validate::{Cached, Part};
+
+/// The cached function and its entry function.
+///
+/// Input:
+/// ```text
+/// #[redis_cached(key = "user:<id>:v1", ttl = 600, skip(db))]
+/// pub async fn get_user(db: &Db, id: u64) -> Result<User, DbError> { db.user(id).await }
+/// ```
+/// Output:
+/// ```text
+/// pub async fn get_user(db: &Db, id: u64) -> Result<User, DbError> {
+///     let __plan = plan(&SITE, current()).ttl(Duration::from_millis(600000u64))
+///         .literal("user:").part(&id).literal(":v1");
+///     let __body = pin!(async move {
+///         if false { let __r: Result<User, DbError> = loop {}; return __r; }
+///         db.user(id).await
+///     });
+///     read(__plan, kind_of(&__body).kind(), __body).await
+/// }
+/// pub fn get_user_entry(id: u64) -> Entry<Result<User, DbError>> { /* the same plan */ plan.entry() }
+/// ```
+pub(crate) fn expand(cached: &Cached) -> TokenStream {
+    let Target {
+        attrs, vis, sig, body, ..
+    } = &cached.target;
+    let private = private(&cached.args, Span::mixed_site());
+    let plan = plan(cached);
+    let pinned = Ident::new("__body", Span::mixed_site());
+    let kind = kind(cached, &pinned);
+    let output = cached.target.output();
+    let read = match cached.args.fail_open {
+        Some(Arg { value: false, .. }) => "read_or_fail",
+        _ => "read",
+    };
+    let read = Ident::new(read, Span::mixed_site());
+    let entry = entry_function(cached, &quote_spanned!(Span::mixed_site()=> #plan.entry()));
+    // The `return` that never runs gives the block its type, so that a mistake in the body is reported in the body.
+    quote_spanned! {Span::mixed_site()=>
+        #(#attrs)*
+        #vis #sig {
+            let __plan = #plan;
+            let #pinned = ::core::pin::pin!(async move {
+                #[allow(unreachable_code, clippy::diverging_sub_expression, clippy::empty_loop, clippy::let_unit_value,
+                    reason = "never runs: it tells the compiler the type of this block")]
+                if false { let __r: #output = loop {}; return __r; }
+                #body
+            });
+            #private::#read(__plan, #kind, #pinned).await
+        }
+        #entry
+    }
+}
+
+/// The entry function around `body`, which yields the entry.
+pub(crate) fn entry_function(cached: &Cached, body: &TokenStream) -> Option<TokenStream> {
+    let EntrySignature {
+        attrs,
+        name,
+        generics,
+        inputs,
+        output,
+    } = EntrySignature::new(cached)?;
+    let vis = &cached.target.vis;
+    let where_clause = &generics.where_clause;
+    let runtime = RuntimePath::new(&cached.args).at(Span::mixed_site());
+    let doc = format!(
+        " The cache entry of `{}`: its key, its value, its invalidation.",
+        cached.target.sig.ident
+    );
+    Some(quote_spanned! {Span::mixed_site()=>
+        #(#attrs)*
+        #[doc = #doc]
+        #[must_use = "an entry does nothing until one of its methods is called"]
+        #vis fn #name #generics (#(#inputs),*) -> #runtime::Entry<#output> #where_clause {
+            #body
+        }
+    })
+}
+
+/// The key and the policy: what the user wrote, and no defaults.
+fn plan(cached: &Cached) -> TokenStream {
+    let Cached { args, target, key } = cached;
+    let private = private(args, Span::mixed_site());
+    let name = word(&target.sig.ident);
+    let template = args.key.as_ref().map(|key| key.value.value());
+    let cache = match &args.cache {
+        Some(Arg { value, .. }) => quote_spanned!(Span::mixed_site()=> #private::cache(#value)),
+        None => quote_spanned!(Span::mixed_site()=> #private::current()),
+    };
+    let policy = policy(args);
+    let key = key.iter().map(|part| key_part(part, args));
+    quote_spanned! {Span::mixed_site()=>
+        #private::plan({
+            static SITE: #private::Site = #private::Site::new(#name, ::core::module_path!(), #template);
+            &SITE
+        }, #cache) #policy #(#key)*
+    }
+}
+
+/// The setters; each stands where the user wrote its argument, so that a wrong type is reported there.
+fn policy(args: &Args) -> TokenStream {
+    let mut setters = TokenStream::new();
+    let mut set = |at: &Ident, name: &str, value: TokenStream| {
+        let setter = Ident::new(name, at.span());
+        setters.extend(quote_spanned!(Span::mixed_site()=> .#setter #value));
+    };
+    if let Some(ttl) = &args.ttl {
+        set(&ttl.name, "ttl", duration(&ttl.value, args));
+    }
+    if let Some(jitter) = &args.jitter {
+        let share = &jitter.value;
+        set(&jitter.name, "jitter", quote!((#share)));
+    }
+    if let Some(Arg {
+        name,
+        value: Lock::On { wait, lease },
+    }) = &args.lock
+    {
+        set(name, "lock", quote!(()));
+        for (option, setter) in [(wait, "lock_wait"), (lease, "lock_lease")] {
+            if let Some(option) = option {
+                set(&option.name, setter, duration(&option.value, args));
+            }
+        }
+    }
+    if let Some(codec) = &args.codec {
+        let format = &codec.value;
+        set(&codec.name, "codec", quote!(::<#format>()));
+    }
+    setters
+}
+
+/// The duration as the one argument of a setter.
+fn duration(period: &Period, args: &Args) -> TokenStream {
+    match period {
+        Period::Expr(value) => quote!((#value)),
+        Period::Millis(millis, span) => {
+            let private = private(args, *span);
+            quote_spanned!(*span=> (#private::Duration::from_millis(#millis)))
+        }
+    }
+}
+
+/// A value is reported at its parameter when it cannot stand in a key, and at the template when the way to it is wrong.
+///
+/// Input:  `user:`, `<id>`, `<user.id>`
+/// Output: `.literal("user:")`, `.part(&id)`, `.part(&user.id)`
+fn key_part(part: &Part, args: &Args) -> TokenStream {
+    match part {
+        Part::Literal(text) => quote_spanned!(Span::mixed_site()=> .literal(#text)),
+        Part::Value {
+            binding: Binding { name, .. },
+            fields,
+        } => {
+            let template = args.key.as_ref().map_or_else(Span::call_site, |key| key.value.span());
+            let span = if fields.is_empty() {
+                name.span()
+            } else {
+                template.resolved_at(name.span())
+            };
+            let mut root = name.clone();
+            root.set_span(span);
+            let fields = fields.iter().map(|field| field_name(field, template));
+            let value = quote_spanned!(span=> &#root #(.#fields)*);
+            quote_spanned!(Span::mixed_site()=> .part(#value))
+        }
+    }
+}
+
+fn field_name(field: &str, span: Span) -> TokenStream {
+    match (field.parse(), syn::parse_str::<Ident>(field)) {
+        (Ok(index), _) => Index { index, span }.into_token_stream(),
+        (_, Ok(_)) => Ident::new(field, span).into_token_stream(),
+        (_, Err(_)) => Ident::new_raw(field, span).into_token_stream(),
+    }
+}
+
+/// How the result is cached, decided by its type. It stands on the return type: what the type lacks is reported there.
+fn kind(cached: &Cached, pinned: &Ident) -> TokenStream {
+    let output = cached
+        .target
+        .output()
+        .map(|output| output.to_token_stream())
+        .unwrap_or_default();
+    let mut spans = output.into_iter().map(|token| token.span());
+    let first = spans.next().unwrap_or_else(Span::mixed_site);
+    let last = spans.last().unwrap_or(first);
+    let private = private(&cached.args, first);
+    let of = quote_spanned!(first=> #private::kind_of(&#pinned));
+    quote_spanned!(last=> #of.kind())
+}
+
+fn private(args: &Args, span: Span) -> TokenStream {
+    let runtime = RuntimePath::new(args).at(span);
+    quote_spanned!(span=> #runtime::__private)
+}

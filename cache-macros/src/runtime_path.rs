@@ -1,0 +1,28 @@
+//! Where expanded code finds the runtime crate.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote_spanned};
+use syn::Path;
+
+use crate::args::Args;
+
+/// The path of the runtime crate: `::cache_runtime`, or what `crate = …` says.
+pub(crate) struct RuntimePath<'a>(Option<&'a Path>);
+
+impl<'a> RuntimePath<'a> {
+    pub(crate) fn new(args: &'a Args) -> Self {
+        Self(args.runtime.as_ref().map(|runtime| &runtime.value))
+    }
+
+    /// The path, with errors and lints about it reported at `span`.
+    pub(crate) fn at(&self, span: Span) -> TokenStream {
+        let Some(path) = self.0 else {
+            return quote_spanned!(span=> ::cache_runtime);
+        };
+        let mut tokens: Vec<_> = path.to_token_stream().into_iter().collect();
+        for token in &mut tokens {
+            token.set_span(token.span().located_at(span));
+        }
+        tokens.into_iter().collect()
+    }
+}

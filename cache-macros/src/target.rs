@@ -1,0 +1,198 @@
+//! The function under the attribute: its signature parsed, its body left as it is.
+//!
+//! The body stays a list of tokens, so that a half-typed one is reported by rustc, once and in its place.
+
+use proc_macro2::TokenStream;
+use syn::ext::IdentExt as _;
+use syn::parse::{Parse, ParseStream};
+use syn::{
+    AttrStyle, Attribute, FnArg, Ident, Pat, PatIdent, Receiver, ReturnType, Signature, Token, Type, Visibility, braced,
+};
+
+/// A function that is to be cached.
+pub(crate) struct Target {
+    pub(crate) attrs: Vec<Attribute>,
+    pub(crate) vis: Visibility,
+    pub(crate) sig: Signature,
+    /// The statements, without the braces around them.
+    pub(crate) body: TokenStream,
+    pub(crate) bindings: Vec<Binding>,
+}
+
+/// A name that a parameter brings: `id`, each name of a pattern, or `self`.
+#[derive(Clone)]
+pub(crate) struct Binding {
+    pub(crate) name: Ident,
+    /// Which of the signature's inputs brings it.
+    pub(crate) input: usize,
+}
+
+impl Binding {
+    /// The name as a template says it.
+    pub(crate) fn word(&self) -> String {
+        word(&self.name)
+    }
+}
+
+/// A name without `r#`.
+pub(crate) fn word(name: &Ident) -> String {
+    name.unraw().to_string()
+}
+
+impl Parse for Target {
+    fn parse(input: ParseStream) -> syn::Result<Self> {
+        let mut attrs = input.call(Attribute::parse_outer)?;
+        let vis = input.parse()?;
+        let sig = signature(input)?;
+        if input.peek(Token![;]) {
+            let message = format!(
+                "`{}` has no body here: put the attribute on a function that has one",
+                sig.ident
+            );
+            return Err(input.error(message));
+        }
+        let content;
+        braced!(content in input);
+        let inner = content.call(Attribute::parse_inner)?;
+        attrs.extend(inner.into_iter().map(|attr| Attribute {
+            style: AttrStyle::Outer,
+            ..attr
+        }));
+        let bindings = bindings(&sig);
+        Ok(Self {
+            attrs,
+            vis,
+            sig,
+            body: content.parse()?,
+            bindings,
+        })
+    }
+}
+
+impl Target {
+    pub(crate) fn binding(&self, word: &str) -> Option<&Binding> {
+        self.bindings.iter().find(|binding| binding.word() == word)
+    }
+
+    pub(crate) fn receiver(&self) -> Option<&Receiver> {
+        match self.sig.inputs.first() {
+            Some(FnArg::Receiver(receiver)) => Some(receiver),
+            _ => None,
+        }
+    }
+
+    /// What the function's future yields.
+    pub(crate) fn output(&self) -> Option<&Type> {
+        match &self.sig.output {
+            ReturnType::Type(_, output) => Some(output),
+            ReturnType::Default => None,
+        }
+    }
+}
+
+fn signature(input: ParseStream) -> syn::Result<Signature> {
+    let start = input.span();
+    input.parse().map_err(|_| {
+        let message = "`#[redis_cached]` goes on an async function: `async fn load(id: u64) -> User { … }`";
+        syn::Error::new(start, message)
+    })
+}
+
+fn bindings(sig: &Signature) -> Vec<Binding> {
+    let mut bindings = Vec::new();
+    for (input, argument) in sig.inputs.iter().enumerate() {
+        match argument {
+            FnArg::Receiver(receiver) => {
+                let name = Ident::new("self", receiver.self_token.span);
+                bindings.push(Binding { name, input });
+            }
+            FnArg::Typed(typed) => each_name(&mut typed.pat.clone(), &mut |pat| {
+                let Pat::Ident(PatIdent { ident, .. }) = pat else {
+                    return;
+                };
+                // Every case of an or-pattern binds the same names.
+                if !bindings.iter().any(|binding: &Binding| binding.name == *ident) {
+                    bindings.push(Binding {
+                        name: ident.clone(),
+                        input,
+                    });
+                }
+            }),
+        }
+    }
+    bindings
+}
+
+/// Calls `found` with each place of a pattern that binds a name.
+pub(crate) fn each_name(pat: &mut Pat, found: &mut dyn FnMut(&mut Pat)) {
+    match pat {
+        Pat::Ident(PatIdent { subpat: inner, .. }) => {
+            let inner = inner.take();
+            found(pat);
+            let Some((at, mut inner)) = inner else { return };
+            each_name(&mut inner, found);
+            match pat {
+                Pat::Ident(outer) => outer.subpat = Some((at, inner)),
+                gone => *gone = *inner,
+            }
+        }
+        Pat::Paren(pat) => each_name(&mut pat.pat, found),
+        Pat::Reference(pat) => each_name(&mut pat.pat, found),
+        Pat::Type(pat) => each_name(&mut pat.pat, found),
+        Pat::Slice(pat) => pat.elems.iter_mut().for_each(|pat| each_name(pat, found)),
+        Pat::Tuple(pat) => pat.elems.iter_mut().for_each(|pat| each_name(pat, found)),
+        Pat::TupleStruct(pat) => pat.elems.iter_mut().for_each(|pat| each_name(pat, found)),
+        Pat::Struct(pat) => pat.fields.iter_mut().for_each(|field| each_name(&mut field.pat, found)),
+        Pat::Or(pat) => pat.cases.iter_mut().for_each(|pat| each_name(pat, found)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(function: &str) -> Vec<String> {
+        let target: Target = syn::parse_str(function).unwrap();
+        target.bindings.iter().map(Binding::word).collect()
+    }
+
+    #[test]
+    fn every_name_that_a_parameter_brings_is_found() {
+        for (function, expected) in [
+            ("async fn f() {}", &[] as &[&str]),
+            ("async fn f(&self, db: &Db, mut id: u64) {}", &["self", "db", "id"]),
+            ("async fn f(self: Arc<Self>, r#type: u8) {}", &["self", "type"]),
+            (
+                "async fn f((a, b): (u8, u8), [c, .., d]: [u8; 4], _: u8) {}",
+                &["a", "b", "c", "d"],
+            ),
+            (
+                "async fn f(User { id, name: n, .. }: User, Path(x): Path<u8>) {}",
+                &["id", "n", "x"],
+            ),
+            ("async fn f(&y: &u8, all @ (one, _): (u8, u8)) {}", &["y", "all", "one"]),
+        ] {
+            assert_eq!(words(function), expected, "{function}");
+        }
+    }
+
+    #[test]
+    fn a_body_may_be_anything_between_braces() {
+        let target: Target = syn::parse_str("async fn f() { #![allow(dead_code)] let x = ; }").unwrap();
+        assert_eq!(target.body.to_string(), "let x = ;");
+        assert_eq!(target.attrs.len(), 1);
+    }
+
+    #[test]
+    fn what_is_no_function_with_a_body_is_refused() {
+        let error = |item: &str| syn::parse_str::<Target>(item).err().map(|error| error.to_string());
+        let message = error("struct S;").unwrap();
+        assert!(
+            message.starts_with("`#[redis_cached]` goes on an async function"),
+            "{message}"
+        );
+        let message = error("async fn get(&self) -> u8;").unwrap();
+        assert!(message.starts_with("`get` has no body here"), "{message}");
+    }
+}

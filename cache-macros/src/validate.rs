@@ -1,0 +1,269 @@
+//! What must hold before there is anything to expand: a function that can be cached, and a key that tells its calls
+//! apart.
+//!
+//! The checks do not depend on each other, so that one compile shows all mistakes; where one mistake would show as two,
+//! the second check holds back.
+
+use quote::ToTokens as _;
+use syn::{FnArg, LitStr, Type};
+
+use crate::args::Args;
+use crate::errors::{Errors, nearest, quoted};
+use crate::key_template::{Placeholder, Segment, Template, ambiguities};
+use crate::target::{Binding, Target, word};
+
+/// A cached function, with the names in its template resolved.
+pub(crate) struct Cached {
+    pub(crate) args: Args,
+    pub(crate) target: Target,
+    pub(crate) key: Vec<Part>,
+}
+
+/// A piece of the key.
+pub(crate) enum Part {
+    Literal(String),
+    Value { binding: Binding, fields: Vec<String> },
+}
+
+/// Resolves and checks everything. What it returns is for expansion only if no error was found; else it is the best
+/// guess at what the user meant.
+pub(crate) fn validate(args: Args, target: Target, errors: &mut Errors) -> Cached {
+    function(&target, errors);
+    output(&target, errors);
+    let template = args
+        .key
+        .as_ref()
+        .map(|key| (&key.value, Template::parse(&key.value.value())));
+    let key = match &template {
+        Some((literal, template)) => resolve(literal, template, &target, errors),
+        None => missing_key(&args, &target, errors),
+    };
+    skip(&args, &key, &target, errors);
+    if let Some((literal, _)) = template.filter(|(_, template)| template.malformed.is_empty()) {
+        coverage(literal, &args, &key, &target, errors);
+    }
+    Cached { args, target, key }
+}
+
+fn function(target: &Target, errors: &mut Errors) {
+    let sig = &target.sig;
+    let name = &sig.ident;
+    if let Some(constness) = &sig.constness {
+        errors.at(
+            constness,
+            format!("a `const fn` has nothing to await: write `async fn {name}`"),
+        );
+    } else if let Some(abi) = &sig.abi {
+        errors.at(
+            abi,
+            format!("an `extern` function cannot be async: cache the `async fn` that `{name}` calls"),
+        );
+    } else if sig.asyncness.is_none() {
+        errors.at(
+            sig.fn_token,
+            format!("`{name}` is not async, and a cache has to be awaited: write `async fn {name}`"),
+        );
+    }
+    if let Some(variadic) = &sig.variadic {
+        errors.at(
+            variadic,
+            "variadic arguments cannot stand in a key: name each parameter",
+        );
+    }
+}
+
+fn output(target: &Target, errors: &mut Errors) {
+    let name = &target.sig.ident;
+    let Some(output) = target.output() else {
+        errors.at(
+            name,
+            format!("`{name}` returns nothing that could be cached: give it a return type"),
+        );
+        return;
+    };
+    if let Some(opaque) = output
+        .to_token_stream()
+        .into_iter()
+        .find(|token| token.to_string() == "impl")
+    {
+        errors.at(
+            opaque,
+            "a cached value is read back as its type, so the type needs a name: write it instead of `impl`",
+        );
+    }
+}
+
+/// The key's pieces; an unknown placeholder becomes the parameter that was probably meant.
+fn resolve(literal: &LitStr, template: &Template, target: &Target, errors: &mut Errors) -> Vec<Part> {
+    for message in template
+        .malformed
+        .iter()
+        .cloned()
+        .chain(ambiguities(&template.segments))
+    {
+        errors.at(literal, message);
+    }
+    let mut key = Vec::new();
+    for segment in &template.segments {
+        match segment {
+            Segment::Literal(text) => key.push(Part::Literal(text.clone())),
+            Segment::Placeholder(placeholder) => {
+                let binding = target.binding(&placeholder.root).or_else(|| {
+                    let meant = meant(&placeholder.root, target);
+                    errors.at(literal, unknown_placeholder(placeholder, meant, target));
+                    meant
+                });
+                let fields = placeholder.fields.clone();
+                key.extend(binding.cloned().map(|binding| Part::Value { binding, fields }));
+            }
+        }
+    }
+    key
+}
+
+fn meant<'t>(word: &str, target: &'t Target) -> Option<&'t Binding> {
+    let words: Vec<_> = target.bindings.iter().map(Binding::word).collect();
+    nearest(word, words.iter().map(String::as_str)).and_then(|word| target.binding(word))
+}
+
+fn unknown_placeholder(placeholder: &Placeholder, meant: Option<&Binding>, target: &Target) -> String {
+    let what = format!("unknown placeholder `{placeholder}` in `key`; {}", parameters(target));
+    let corrected = meant.map(|binding| Placeholder {
+        root: binding.word(),
+        fields: placeholder.fields.clone(),
+    });
+    match corrected {
+        Some(corrected) => format!("{what}: did you mean `{corrected}`?"),
+        None if target.bindings.is_empty() => format!("{what}: remove the placeholder"),
+        None => format!("{what}: use one of these"),
+    }
+}
+
+fn parameters(target: &Target) -> String {
+    match target.bindings.as_slice() {
+        [] => format!("`{}` has no parameters", target.sig.ident),
+        [one] => format!("the only parameter is `{}`", one.word()),
+        many => format!("the parameters are {}", quoted(many.iter().map(Binding::word))),
+    }
+}
+
+/// Proposes a whole template, and guesses from it.
+fn missing_key(args: &Args, target: &Target, errors: &mut Errors) -> Vec<Part> {
+    let (skipped, keyed): (Vec<&Binding>, Vec<&Binding>) = target
+        .bindings
+        .iter()
+        .partition(|binding| is_skipped(args, binding) || looks_shared(binding, target));
+    if !args.given("key") {
+        let mut proposal = format!("key = \"{}", target.sig.ident);
+        keyed
+            .iter()
+            .for_each(|binding| proposal.push_str(&format!(":<{}>", binding.word())));
+        proposal.push_str(":v1\"");
+        if !skipped.is_empty() && !args.given("skip") {
+            let words: Vec<_> = skipped.into_iter().map(Binding::word).collect();
+            proposal.push_str(&format!(", skip({})", words.join(", ")));
+        }
+        errors.at_attribute(format!(
+            "`key` is missing: say which calls share a value, as in `{proposal}`"
+        ));
+    }
+    keyed
+        .into_iter()
+        .map(|binding| Part::Value {
+            binding: binding.clone(),
+            fields: Vec::new(),
+        })
+        .collect()
+}
+
+/// Whether a parameter looks like a connection or a service rather than like a value: `self`, or a reference to
+/// something else than text. Only what the error proposes depends on it.
+fn looks_shared(binding: &Binding, target: &Target) -> bool {
+    match target.sig.inputs.iter().nth(binding.input) {
+        Some(FnArg::Typed(typed)) => {
+            let Type::Reference(reference) = &*typed.ty else {
+                return false;
+            };
+            !matches!(&*reference.elem, Type::Path(path) if path.path.is_ident("str") || path.path.is_ident("String"))
+        }
+        _ => true,
+    }
+}
+
+fn skip(args: &Args, key: &[Part], target: &Target, errors: &mut Errors) {
+    let mut seen = Vec::new();
+    for name in args.skip.iter().flat_map(|skip| &skip.value) {
+        let word = word(name);
+        if seen.contains(&word) {
+            errors.at(name, format!("`{word}` is in `skip` twice: keep one of the two"));
+        } else if target.binding(&word).is_none() {
+            let cure = match meant(&word, target) {
+                Some(binding) => format!("did you mean `{}`?", binding.word()),
+                None => "remove it".to_owned(),
+            };
+            errors.at(
+                name,
+                format!("no parameter `{word}` to skip; {}: {cure}", parameters(target)),
+            );
+        } else if is_keyed(key, &word) {
+            errors.at(
+                name,
+                format!("`{word}` is in `key` and in `skip`: take it out of one of the two"),
+            );
+        }
+        seen.push(word);
+    }
+}
+
+/// Every parameter selects the value or is said not to.
+fn coverage(literal: &LitStr, args: &Args, key: &[Part], target: &Target, errors: &mut Errors) {
+    if args.given("skip") && args.skip.is_none() {
+        return;
+    }
+    for binding in &target.bindings {
+        if !is_keyed(key, &binding.word()) && !is_skipped(args, binding) {
+            errors.at(&binding.name, uncovered(&literal.value(), args, binding));
+        }
+    }
+}
+
+fn uncovered(template: &str, args: &Args, binding: &Binding) -> String {
+    let word = binding.word();
+    let in_braces = format!("{{{word}}}");
+    if template.contains(&in_braces) {
+        return format!("`{in_braces}` is plain text in `key`, since braces stay as they are: write `<{word}>` there");
+    }
+    let placeholder = if word == "self" {
+        "<self.field>".to_owned()
+    } else {
+        format!("<{word}>")
+    };
+    let key = match template.rsplit_once('>') {
+        Some((before, after)) => format!("{before}>:{placeholder}{after}"),
+        None => format!("{template}:{placeholder}"),
+    };
+    let mut skip: Vec<_> = args
+        .skip
+        .iter()
+        .flat_map(|skip| &skip.value)
+        .map(ToString::to_string)
+        .collect();
+    skip.push(word.clone());
+    let skip = skip.join(", ");
+    format!(
+        "`{word}` is neither in `key` nor in `skip`: write `key = {key:?}` if it selects the value, \
+         `skip({skip})` if it does not"
+    )
+}
+
+fn is_keyed(key: &[Part], word: &str) -> bool {
+    key.iter()
+        .any(|part| matches!(part, Part::Value { binding, .. } if binding.word() == word))
+}
+
+fn is_skipped(args: &Args, binding: &Binding) -> bool {
+    args.skip
+        .iter()
+        .flat_map(|skip| &skip.value)
+        .any(|name| word(name) == binding.word())
+}
