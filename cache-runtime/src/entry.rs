@@ -172,8 +172,7 @@ impl Header {
 }
 
 fn read_ticks(bytes: [u8; 5]) -> Timestamp {
-    let [a, b, c, d, e] = bytes;
-    Timestamp::from_ticks(u64::from_be_bytes([0, 0, 0, a, b, c, d, e]))
+    Timestamp::from_ticks(bytes.iter().fold(0, |ticks, byte| ticks << 8 | u64::from(*byte)))
 }
 
 /// What stands behind the header.

@@ -1,4 +1,12 @@
-//! Caching for async functions.
+#![doc = include_str!("../README.md")]
+//!
+//! # Layout of this crate
+//!
+//! The attribute expands to a call into [`__private`], which resolves the plan of a call against its [`Cache`] and hands
+//! it to `engine`: the read path, one async function, and its parts (single flight, fill, wait). The engine works on a
+//! [`store`] under a deadline, through `entry` (the bytes and what they are worth) and `codec`. What can be decided
+//! without I/O is a pure function: `policy`, `entry::classify`, `store`'s transitions. Only `store::redis` names the
+//! client, only `clock` reads the time, only `observe` emits events.
 
 mod cache;
 mod clock;
@@ -13,6 +21,7 @@ mod policy;
 mod random;
 mod report;
 mod scope;
+mod sharded;
 mod site;
 pub mod store;
 

@@ -19,9 +19,10 @@ macro_rules! event {
 
 /// A call has its answer.
 pub(crate) fn outcome(site: &Site, key: &str, outcome: Outcome) {
-    match outcome {
-        Outcome::Hit => event!(trace, site, key, outcome = outcome.as_str(), "cached call"),
-        _ => event!(debug, site, key, outcome = outcome.as_str(), "cached call"),
+    if outcome == Outcome::Hit {
+        event!(trace, site, key, outcome = outcome.as_str(), "cached call");
+    } else {
+        event!(debug, site, key, outcome = outcome.as_str(), "cached call");
     }
 }
 

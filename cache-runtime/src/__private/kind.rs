@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use crate::engine::{Fallible, FallibleOptional, Optional, Plain};
 
 /// The kind of the function whose body this is.
+#[must_use]
 pub fn kind_of<B: Future>(_body: &Pin<&mut B>) -> OfOptional<B::Output> {
     OfOptional(OfResult(OfValue(PhantomData)))
 }

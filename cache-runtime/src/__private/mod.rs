@@ -146,7 +146,7 @@ impl<C: Coding> Plan<C> {
             key: key::finish(self.key),
             ttl: self.ttl.unwrap_or(defaults.ttl),
             jitter: self.jitter.unwrap_or(defaults.jitter),
-            lock: self.lock,
+            lock: self.lock.bounded(),
         };
         (self.cache, request)
     }

@@ -21,6 +21,9 @@ use crate::store::{Backend, Memory, OwnStore, Store};
 /// slower networks and makes calls slower when Redis hangs.
 const DEFAULT_DEADLINE: Duration = Duration::from_millis(250);
 
+/// The longest deadline: a caller that waits longer than this for a cache has no cache.
+const MAX_DEADLINE: Duration = Duration::from_secs(60);
+
 /// The variable that names the server of a cache which was given no store.
 const URL_VARIABLE: &str = "REDIS_URL";
 
@@ -143,7 +146,7 @@ impl CacheBuilder {
     /// # Errors
     ///
     /// Of kind [`ErrorKind::Configuration`]: two stores, a URL that is none (shown without its password), a TTL of zero
-    /// or over a year, a jitter outside of 0.0 to 0.5, a deadline of zero, a prefix with white space, control characters
+    /// or over a year, a jitter outside of 0.0 to 0.5, a deadline of zero or over a minute, a prefix with white space, control characters
     /// or braces.
     pub fn build(mut self) -> Result<Cache, Error> {
         self.check()?;
@@ -181,8 +184,8 @@ impl CacheBuilder {
         if !(0.0..=MAX_JITTER).contains(&self.jitter) {
             return refuse(format!("the jitter is {}: it must be from 0.0 to {MAX_JITTER:?}", self.jitter));
         }
-        if self.deadline.is_zero() {
-            return refuse("the deadline is zero: no store can answer in that time".to_owned());
+        if self.deadline.is_zero() || self.deadline > MAX_DEADLINE {
+            return refuse(format!("the deadline is {:?}: it must be above zero and at most a minute", self.deadline));
         }
         let odd = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '{' | '}');
         if let Some(odd) = self.prefix.chars().find(|c| odd(*c)) {

@@ -35,7 +35,6 @@ static CURRENT: OnceCell<Cache> = OnceCell::new();
 
 impl Cache {
     /// Starts the configuration of a cache.
-    #[must_use]
     pub fn builder() -> CacheBuilder {
         CacheBuilder::new()
     }

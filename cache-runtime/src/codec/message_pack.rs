@@ -1,4 +1,4 @@
-//! MessagePack with named fields: compact, and the one binary format that `untagged`, `flatten`, `skip_serializing_if`
+//! `MessagePack` with named fields: compact, and the one binary format that `untagged`, `flatten`, `skip_serializing_if`
 //! and `serde_json::Value` survive.
 
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use super::{Codec, CodecId, cannot_decode, cannot_encode};
 use crate::error::Error;
 
-/// MessagePack, structs as maps with field names. The default.
+/// `MessagePack`, structs as maps with field names. The default.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MessagePack;
 

@@ -159,8 +159,16 @@ pub trait Coding {
     /// The number in the header.
     fn id(format: Format) -> CodecId;
     /// Appends the value's bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Codec::encode`].
     fn encode<T: Serialize>(format: Format, value: &T, out: &mut Vec<u8>) -> Result<(), Error>;
     /// Reads a value from exactly these bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Codec::decode`].
     fn decode<T: DeserializeOwned>(format: Format, bytes: &[u8]) -> Result<T, Error>;
 }
 

@@ -105,6 +105,7 @@ impl<'c> Call<'c> {
     async fn advance(&mut self, refuses: bool) -> Advance {
         match self.mode {
             Mode::Bypass => return Advance::Alone(Outcome::Bypassed),
+            Mode::Refresh if self.is_inside_itself() => return Advance::Alone(Outcome::Bypassed),
             Mode::Refresh => return self.refresh(refuses).await,
             Mode::Cached => {}
         }
@@ -116,7 +117,7 @@ impl<'c> Call<'c> {
                 Err(error) if refuses => return Advance::Refuse(error),
                 Err(error) => self.goes_blind("get", &error),
             }
-            if scope::leads(self.cache_address(), &self.request.key) {
+            if self.is_inside_itself() {
                 return Advance::Alone(Outcome::Bypassed);
             }
             let (group, arrival) = (self.group, self.arrival());
@@ -186,7 +187,7 @@ impl<'c> Call<'c> {
                     break;
                 }
                 match self.follow(self.arrived + self.request.lock.wait).await {
-                    Followed::Found(found, since) => return self.land(&lead, found, since),
+                    Followed::Found(found, since) => return Self::land(&lead, found, since),
                     Followed::Gone => {}
                     Followed::Limit => break,
                     Followed::Failed(error) if refuses => return Advance::Refuse(error),
@@ -202,7 +203,7 @@ impl<'c> Call<'c> {
                 Ok(Leased::Granted) => return Advance::Lead(lead, LeaseHold::Held(token)),
                 Ok(Leased::Found(entry)) => {
                     if let Some(found) = self.sight(Some(entry), Outcome::Hit) {
-                        return self.land(&lead, found, since);
+                        return Self::land(&lead, found, since);
                     }
                 }
                 Err(error) if refuses => return Advance::Refuse(error),
@@ -237,7 +238,7 @@ impl<'c> Call<'c> {
     }
 
     /// A leader found the value in the store: everybody who waits gets it.
-    fn land(&self, lead: &Lead, found: Found, since: Moment) -> Advance {
+    fn land(lead: &Lead, found: Found, since: Moment) -> Advance {
         let evidence = Evidence { since, lease: Some(found.header.token) };
         lead.land(evidence, Landing::Value(found.bytes.clone()));
         Advance::Decode(found)
@@ -264,6 +265,11 @@ impl<'c> Call<'c> {
 
     pub(super) fn shared_key(&mut self) -> &Arc<str> {
         self.shared_key.get_or_insert_with(|| Arc::from(&*self.request.key))
+    }
+
+    /// Whether the function that loads this key is what makes this call.
+    fn is_inside_itself(&self) -> bool {
+        scope::leads(self.cache_address(), &self.request.key)
     }
 
     pub(super) fn cache_address(&self) -> usize {

@@ -128,6 +128,13 @@ impl<'s, 'c> Fill<'s, 'c> {
         self.call.ended(self.outcome, None, stored == Some(Commit::Stored));
     }
 
+    /// The store has settled the lease: committed, lost, or given back.
+    fn settle(&mut self) {
+        if let Some(lease) = &mut self.lease {
+            lease.open = false;
+        }
+    }
+
     fn land(&self, landing: Landing) {
         if let (Some(lead), Some(evidence)) = (&self.lead, self.evidence) {
             lead.land(evidence, landing);
@@ -142,7 +149,7 @@ impl<'s, 'c> Fill<'s, 'c> {
                 if commit == Commit::Lost {
                     observe::commit_lost(request.site, &request.key);
                 }
-                self.lease.take().map(Lease::settled);
+                self.settle();
                 Some(commit)
             }
             Err(error) => {
@@ -155,7 +162,7 @@ impl<'s, 'c> Fill<'s, 'c> {
     async fn release(&mut self, token: Token) {
         let Call { engine, budget, request, .. } = &mut *self.call;
         match budget.step("release", engine.backend.release(&request.key, token)).await {
-            Ok(()) => drop(self.lease.take().map(Lease::settled)),
+            Ok(()) => self.settle(),
             Err(error) => observe::failed(request.site, &request.key, "release", &error),
         }
     }
@@ -174,11 +181,6 @@ impl Lease {
     fn new(call: &mut Call<'_>, token: Token) -> Self {
         let key = Arc::clone(call.shared_key());
         Self { engine: Arc::clone(call.engine), site: call.request.site, key, token, open: true }
-    }
-
-    /// The store has settled it: committed, lost, or given back.
-    fn settled(mut self) {
-        self.open = false;
     }
 
     /// Renews the lease until it is lost or has been renewed often enough.
@@ -209,10 +211,9 @@ impl Drop for Lease {
             }
         });
         // An in-process store is done at once. Where the runtime is gone, the lease ends by its own expiry.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            if release.as_mut().now_or_never().is_none() {
-                runtime.spawn(release);
-            }
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        if release.as_mut().now_or_never().is_none() {
+            runtime.spawn(release);
         }
     }
 }

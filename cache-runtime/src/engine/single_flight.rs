@@ -8,18 +8,16 @@
 //! Values travel encoded, so that no type needs `Clone`, and each caller decodes its own.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::watch;
 
 use crate::clock::{self, Instant};
 use crate::entry::Token;
-
-/// Locks over the keys.
-const SHARDS: usize = 16;
+use crate::sharded::Sharded;
 
 /// A point in the order of events in this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,12 +79,11 @@ pub(crate) struct Flight {
 /// The flights of a cache, by key. A key has several after failures: see [`Group`].
 #[derive(Debug)]
 pub(crate) struct SingleFlight {
-    shards: [Mutex<Shard>; SHARDS],
-    hasher: RandomState,
+    flights: Sharded<Flights>,
     moments: AtomicU64,
 }
 
-type Shard = HashMap<Arc<str>, Vec<(Group, Arc<Flight>)>>;
+type Flights = HashMap<Arc<str>, Vec<(Group, Arc<Flight>)>>;
 
 /// Which of a key's concurrent flights: 0, and after the n-th failure in a row one of 2^n, so that a failing origin is
 /// neither asked by all callers at once nor by one after the other.
@@ -123,8 +120,7 @@ pub(crate) enum Enter {
 impl SingleFlight {
     pub(crate) fn new() -> Self {
         Self {
-            shards: std::array::from_fn(|_| Mutex::default()),
-            hasher: RandomState::new(),
+            flights: Sharded::new(),
             moments: AtomicU64::new(0),
         }
     }
@@ -139,14 +135,9 @@ impl SingleFlight {
         Moment(self.moments.fetch_add(1, Ordering::SeqCst) + 1)
     }
 
-    fn shard(&self, key: &str) -> MutexGuard<'_, Shard> {
-        let index = usize::try_from(self.hasher.hash_one(key) % SHARDS as u64).unwrap_or_default();
-        self.shards[index].lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Joins the key's flight if `arrival` may take what it lands, else leads a new one.
     pub(crate) fn enter(self: &Arc<Self>, key: &Arc<str>, group: Group, arrival: Arrival) -> Enter {
-        let mut shard = self.shard(key);
+        let mut shard = self.flights.lock(key);
         let flights = shard.entry(Arc::clone(key)).or_default();
         if let Some((_, flight)) = flights.iter().find(|(other, _)| *other == group) {
             let joins = match &*flight.state.borrow() {
@@ -162,7 +153,7 @@ impl SingleFlight {
 
     /// Leads a new flight, whatever is under way.
     pub(crate) fn replace(self: &Arc<Self>, key: &Arc<str>) -> Lead {
-        let mut shard = self.shard(key);
+        let mut shard = self.flights.lock(key);
         self.lead(shard.entry(Arc::clone(key)).or_default(), key, Group::default())
     }
 
@@ -175,11 +166,11 @@ impl SingleFlight {
 
     /// Ends the flights of an invalidated key: who arrives from now on does not join them.
     pub(crate) fn end(&self, key: &str) {
-        self.shard(key).remove(key);
+        self.flights.lock(key).remove(key);
     }
 
     fn remove(&self, key: &str, flight: &Arc<Flight>) {
-        let mut shard = self.shard(key);
+        let mut shard = self.flights.lock(key);
         let Some(flights) = shard.get_mut(key) else { return };
         flights.retain(|(_, other)| !Arc::ptr_eq(other, flight));
         if flights.is_empty() {
@@ -248,7 +239,7 @@ pub(crate) struct Seat {
 impl Seat {
     /// Waits for the landing; `None` past the limit. The limit counts from the caller's arrival, and again from the
     /// start of the function, which may come after a long wait for another process.
-    pub(crate) async fn landing(&mut self, arrived: Instant, limit: std::time::Duration) -> Option<(Evidence, Landing)> {
+    pub(crate) async fn landing(&mut self, arrived: Instant, limit: Duration) -> Option<(Evidence, Landing)> {
         loop {
             let until = match &*self.state.borrow_and_update() {
                 State::Landed(evidence, landing) => return Some((*evidence, landing.clone())),
@@ -264,8 +255,6 @@ impl Seat {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     const KEY: &str = "k";
@@ -322,7 +311,7 @@ mod tests {
         drop(old);
         assert!(matches!(enter(&flights, early), Enter::Wait(_)), "the new flight is still there");
         drop(new);
-        assert!(flights.shard(KEY).is_empty(), "nothing is left behind");
+        assert!(flights.flights.lock(KEY).is_empty(), "nothing is left behind");
     }
 
     #[tokio::test(start_paused = true)]

@@ -42,6 +42,20 @@ pub(crate) struct Lock {
     pub(crate) lease: Duration,
 }
 
+/// The longest wait and the longest lease, a day: sums of times stay within what clocks hold.
+const MAX_LOCK_TIME: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The shortest lease: one that is over before its holder hears of it protects nothing.
+const MIN_LEASE: Duration = Duration::from_millis(10);
+
+impl Lock {
+    /// The same lock with times that make sense, whatever an expression came to.
+    pub(crate) fn bounded(self) -> Self {
+        let (wait, lease) = (self.wait.min(MAX_LOCK_TIME), self.lease.clamp(MIN_LEASE, MAX_LOCK_TIME));
+        Self { wait, lease, ..self }
+    }
+}
+
 impl Default for Lock {
     fn default() -> Self {
         Self { others: Others::Run, wait: DEFAULT_WAIT, lease: DEFAULT_LEASE }

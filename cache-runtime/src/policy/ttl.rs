@@ -23,8 +23,7 @@ pub(crate) fn lifetime(ttl: Duration, share: f64, unit: f64) -> Option<Duration>
         return None;
     }
     let ttl = ttl.min(MAX_TTL);
-    // A NaN share is none: `clamp` keeps NaN, `max` does not.
-    let share = share.max(0.0).min(MAX_JITTER);
+    let share = if share.is_nan() { 0.0 } else { share.clamp(0.0, MAX_JITTER) };
     Some(ttl.mul_f64(1.0 - share * unit).max(MIN_TTL))
 }
 

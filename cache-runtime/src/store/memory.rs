@@ -2,8 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,6 +13,7 @@ use super::{Admission, Commit, Expiry, LeaseRequest, Leased, Store, Withdrawal, 
 use crate::clock::{self, Instant};
 use crate::entry::{Flags, Header, Token};
 use crate::error::Error;
+use crate::sharded::Sharded;
 
 /// The bound of a store that nobody gave one, in bytes: enough for a hundred thousand small values, small enough for a
 /// container.
@@ -25,17 +25,13 @@ const ENTRY_OVERHEAD: u64 = 96;
 /// The size that the map is laid out for before it grows.
 const TYPICAL_ENTRY: u64 = 512;
 
-/// Locks over the keys: writers of different keys rarely meet.
-const SHARDS: usize = 32;
-
 /// A store in this process: bounded, expiring, the least useful entries leave first (`quick_cache`, S3-FIFO).
 ///
 /// Values stand in the bounded map. Leases stand beside it, in a map that only running fills occupy, so that a full
 /// store forgets values and never that somebody is loading one.
 pub struct Memory {
     values: Cache<Arc<str>, Stored, Weight>,
-    shards: [Mutex<HashMap<Arc<str>, Stored>>; SHARDS],
-    hasher: RandomState,
+    leases: Sharded<HashMap<Arc<str>, Stored>>,
 }
 
 #[derive(Clone)]
@@ -86,15 +82,13 @@ impl Memory {
     fn with(entries: usize, capacity: u64, weight: Weight) -> Self {
         Self {
             values: Cache::with_weighter(entries, capacity, weight),
-            shards: std::array::from_fn(|_| Mutex::default()),
-            hasher: RandomState::new(),
+            leases: Sharded::new(),
         }
     }
 
     /// The leases of the shard that `key` is in. Whoever holds the guard is the only writer of the key.
     fn shard(&self, key: &str) -> Shard<'_> {
-        let index = usize::try_from(self.hasher.hash_one(key) % SHARDS as u64).unwrap_or_default();
-        Shard { store: self, leases: self.shards[index].lock().unwrap_or_else(PoisonError::into_inner) }
+        Shard { store: self, leases: self.leases.lock(key) }
     }
 
     fn value(&self, key: &str) -> Option<Stored> {

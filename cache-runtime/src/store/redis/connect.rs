@@ -173,7 +173,9 @@ impl PerRuntime {
 impl Drop for PerRuntime {
     fn drop(&mut self) {
         let slots = self.slots.get_mut().unwrap_or_else(PoisonError::into_inner);
-        slots.iter().for_each(|slot| slot.retired.notify_one());
+        for slot in slots {
+            slot.retired.notify_one();
+        }
     }
 }
 
