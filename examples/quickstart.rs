@@ -77,10 +77,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let before = db.queries();
     let started = Instant::now();
     let users = join_all((0..100).map(|_| get_user(&db, 8))).await;
-    let found = users.iter().flatten().count();
-    let queries = db.queries() - before;
+    let (answers, queries) = (users.iter().flatten().count(), db.queries() - before);
     println!(
-        "{:<28}{found} answers from {queries} query in {:.1?}",
+        "{:<28}answers: {answers}, queries: {queries}, in {:.1?}",
         "100 callers at once",
         started.elapsed()
     );

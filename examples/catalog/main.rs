@@ -28,12 +28,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .with_writer(std::io::stderr)
         .init();
 
-    // Once, in main. It does not wait for Redis: the service starts while Redis is down and uses it when it comes.
-    let mut cache = Cache::builder().prefix("catalog");
-    if let Ok(url) = env::var("REDIS_URL") {
-        cache = cache.redis_url(&url);
-    }
-    cache.build()?.install()?;
+    // Once, in main; on REDIS_URL where it is set. It does not wait for Redis: the service starts while Redis is down, and
+    // uses it when it comes.
+    Cache::builder().prefix("catalog").build()?.install()?;
 
     let file =
         env::var_os("CATALOG_DB").map_or_else(|| env::temp_dir().join("redis_cached-catalog.sqlite"), PathBuf::from);

@@ -92,7 +92,7 @@ async fn a_del_by_any_tool_wins_against_a_fill_in_flight() {
     let origin = Origin::held();
     let (loaded, ()) = tokio::join!(price(&stage.cache, &origin, 7), async {
         origin.has_begun(1).await;
-        let _: u64 = redis::cmd("DEL")
+        let _: u64 = ::redis::cmd("DEL")
             .arg("price:7")
             .query_async(&mut tool)
             .await

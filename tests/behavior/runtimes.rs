@@ -6,7 +6,7 @@ use cache_runtime::{Cache, Outcome, redis_cached, report};
 use support::{Origin, RedisServer, Stage, cache_on};
 use tokio::runtime::{Builder, Runtime};
 
-#[redis_cached(key = "shared:<id>", ttl = 600, lock = true, cache = cache, skip(cache, origin))]
+#[redis_cached(key = "shared:<id>", ttl = 600, lock(wait = "20s", lease = "200ms"), cache = cache, skip(cache, origin))]
 async fn shared(cache: &Cache, origin: &Origin, id: u64) -> u64 {
     assert!(id < 100);
     origin.run().await

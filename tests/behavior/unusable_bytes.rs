@@ -30,7 +30,7 @@ async fn swapped(cache: &Cache, origin: &Origin) -> Swapped {
     Swapped { x: 1, y: 2 }
 }
 
-#[redis_cached(key = "point", ttl = 600, codec = Json, cache = cache, skip(cache, origin))]
+#[redis_cached(key = "point", ttl = 600, codec = Json, entry = false, cache = cache, skip(cache, origin))]
 async fn point_as_json(cache: &Cache, origin: &Origin) -> Point {
     origin.run().await;
     Point { x: 1, y: 2 }

@@ -47,7 +47,7 @@ impl Stage {
 
 /// A cache on this server; two of them share nothing else, as two processes would.
 pub fn cache_on(server: &RedisServer) -> Cache {
-    built(Cache::builder().redis_url(&server.url()))
+    built(Cache::builder().redis_url(server.url()))
 }
 
 /// A cache as configured.

@@ -18,16 +18,16 @@ async fn main() {
         "echo" => say(&hear()),
         "hundred-callers" => hundred_callers().await,
         "one-caller-short-lease" => say(&short_lease(7).await.to_string()),
-        "nothing-installed" => say(&outcomes(join_all([report(counted(7))]).await)),
+        "nothing-installed" => say(&outcomes(&join_all([report(counted(7))]).await)),
         "installed-with-prefix" => {
             let url = std::env::var("REDIS_URL").expect("the scenario needs a server");
             let cache = Cache::builder()
-                .redis_url(&url)
+                .redis_url(url)
                 .prefix("prod")
                 .build()
                 .expect("the URL is well formed");
             cache.install().expect("nothing is installed yet");
-            say(&outcomes(join_all([report(counted(7))]).await));
+            say(&outcomes(&join_all([report(counted(7))]).await));
         }
         other => panic!("unknown scenario `{other}`"),
     }
@@ -35,7 +35,7 @@ async fn main() {
 
 /// A cold key, asked for a hundred times at once.
 async fn hundred_callers() {
-    say(&outcomes(join_all((0..100).map(|_| report(held(7)))).await));
+    say(&outcomes(&join_all((0..100).map(|_| report(held(7)))).await));
 }
 
 #[redis_cached(key = "held:<id>", ttl = 600, lock = true)]
@@ -76,7 +76,7 @@ async fn counted(id: u64) -> u64 {
 }
 
 /// `7 hit:1 miss:1`: the values, each once, and how often each outcome came.
-fn outcomes(answers: Vec<(u64, cache_runtime::Report)>) -> String {
+fn outcomes(answers: &[(u64, cache_runtime::Report)]) -> String {
     let mut values: Vec<_> = answers.iter().map(|(value, _)| value.to_string()).collect();
     values.sort_unstable();
     values.dedup();

@@ -85,7 +85,7 @@ impl IntoResponse for CatalogError {
     fn into_response(self) -> Response {
         let status = self.status();
         if status.is_server_error() {
-            error!(error = &self as &dyn Error, cause = self.source(), "request failed");
+            error!(error = &self as &dyn Error, "request failed");
         }
         let mut response = (status, message(&self.to_string())).into_response();
         if status == StatusCode::SERVICE_UNAVAILABLE {

@@ -10,7 +10,7 @@ use support::RedisServer;
 async fn on_redis_a_read_is_cached_a_new_price_is_seen_at_once_and_an_outage_is_survived() {
     let mut redis = RedisServer::start().await;
     let cache = Cache::builder()
-        .redis_url(&redis.url())
+        .redis_url(redis.url())
         .prefix("catalog")
         .build()
         .expect("the URL is well formed");
