@@ -23,22 +23,27 @@ use crate::validate::{Cached, Part};
 /// pub async fn get_user(db: &Db, id: u64) -> Result<User, DbError> {
 ///     let __plan = plan(&SITE, current()).ttl(Duration::from_millis(600000u64))
 ///         .literal("user:").part(&id).literal(":v1");
-///     let __body = pin!(async move {
+///     let __body = async move {
 ///         if false { let __r: Result<User, DbError> = loop {}; return __r; }
 ///         db.user(id).await
-///     });
+///     };
+///     let __body = pin!(__body);
 ///     read(__plan, kind_of(&__body).kind(), __body).await
 /// }
 /// pub fn get_user_entry(id: u64) -> Entry<Result<User, DbError>> { /* the same plan */ plan.entry() }
 /// ```
 pub(crate) fn expand(cached: &Cached) -> TokenStream {
     let Target {
-        attrs, vis, sig, body, ..
+        attrs,
+        vis,
+        sig,
+        body: statements,
+        ..
     } = &cached.target;
     let private = private(&cached.args, Span::mixed_site());
     let plan = plan(cached);
-    let pinned = Ident::new("__body", Span::mixed_site());
-    let kind = kind(cached, &pinned);
+    let body = Ident::new("__body", Span::mixed_site());
+    let kind = kind(cached, &body);
     let output = cached.target.output();
     let read = match cached.args.fail_open {
         Some(Arg { value: false, .. }) => "read_or_fail",
@@ -51,13 +56,14 @@ pub(crate) fn expand(cached: &Cached) -> TokenStream {
         #(#attrs)*
         #vis #sig {
             let __plan = #plan;
-            let #pinned = ::core::pin::pin!(async move {
+            let #body = async move {
                 #[allow(unreachable_code, clippy::diverging_sub_expression, clippy::empty_loop, clippy::let_unit_value,
                     reason = "never runs: it tells the compiler the type of this block")]
                 if false { let __r: #output = loop {}; return __r; }
-                #body
-            });
-            #private::#read(__plan, #kind, #pinned).await
+                #statements
+            };
+            let #body = ::core::pin::pin!(#body);
+            #private::#read(__plan, #kind, #body).await
         }
         #entry
     }
@@ -75,6 +81,10 @@ pub(crate) fn entry_function(cached: &Cached, body: &TokenStream) -> Option<Toke
     let vis = &cached.target.vis;
     let where_clause = &generics.where_clause;
     let runtime = RuntimePath::new(&cached.args).at(Span::mixed_site());
+    let codec = cached.args.codec.as_ref().map(|Arg { value, .. }| {
+        let private = private(&cached.args, Span::mixed_site());
+        quote_spanned!(Span::mixed_site()=> , #private::Named<#value>)
+    });
     let doc = format!(
         " The cache entry of `{}`: its key, its value, its invalidation.",
         cached.target.sig.ident
@@ -83,7 +93,7 @@ pub(crate) fn entry_function(cached: &Cached, body: &TokenStream) -> Option<Toke
         #(#attrs)*
         #[doc = #doc]
         #[must_use = "an entry does nothing until one of its methods is called"]
-        #vis fn #name #generics (#(#inputs),*) -> #runtime::Entry<#output> #where_clause {
+        #vis fn #name #generics (#(#inputs),*) -> #runtime::Entry<#output #codec> #where_clause {
             #body
         }
     })

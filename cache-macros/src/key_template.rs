@@ -112,10 +112,11 @@ impl Placeholder {
         if is_name(&root) && fields.iter().all(|field| is_name(field) || is_index(field)) {
             return Ok(Self { root, fields });
         }
-        let name: String = path.chars().filter(|c| !c.is_whitespace()).collect();
-        let cure = match Self::parse(&name) {
-            Ok(placeholder) if name != path => format!("write `{placeholder}`"),
-            _ => "a placeholder is a parameter or a field of one: `<id>`, `<user.id>`, `<self.tenant>`".to_owned(),
+        let close: String = path.chars().filter(|c| !c.is_whitespace()).collect();
+        let cure = if close != path && Self::parse(&close).is_ok() {
+            format!("write `<{close}>`")
+        } else {
+            "a placeholder is a parameter or a field of one: `<id>`, `<user.id>`, `<self.tenant>`".to_owned()
         };
         Err(format!("`<{path}>` in `key` is no placeholder: {cure}"))
     }

@@ -11,7 +11,7 @@
 //! - `entry`: the signature of the entry function
 //! - `expand`: the code; or `fallback`: the errors, with the function still there
 //!
-//! `errors` collects what is wrong, `runtime_path` says where the runtime is.
+//! `errors` collects what is wrong, `names` reads and changes lists of tokens, `runtime_path` says where the runtime is.
 
 mod args;
 mod duration;
@@ -20,6 +20,7 @@ mod errors;
 mod expand;
 mod fallback;
 mod key_template;
+mod names;
 mod runtime_path;
 #[cfg(test)]
 mod snapshots;

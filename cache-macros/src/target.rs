@@ -5,9 +5,7 @@
 use proc_macro2::TokenStream;
 use syn::ext::IdentExt as _;
 use syn::parse::{Parse, ParseStream};
-use syn::{
-    AttrStyle, Attribute, FnArg, Ident, Pat, PatIdent, Receiver, ReturnType, Signature, Token, Type, Visibility, braced,
-};
+use syn::{AttrStyle, Attribute, FnArg, Ident, Pat, PatIdent, ReturnType, Signature, Token, Type, Visibility, braced};
 
 /// A function that is to be cached.
 pub(crate) struct Target {
@@ -74,13 +72,6 @@ impl Target {
         self.bindings.iter().find(|binding| binding.word() == word)
     }
 
-    pub(crate) fn receiver(&self) -> Option<&Receiver> {
-        match self.sig.inputs.first() {
-            Some(FnArg::Receiver(receiver)) => Some(receiver),
-            _ => None,
-        }
-    }
-
     /// What the function's future yields.
     pub(crate) fn output(&self) -> Option<&Type> {
         match &self.sig.output {
@@ -142,7 +133,12 @@ pub(crate) fn each_name(pat: &mut Pat, found: &mut dyn FnMut(&mut Pat)) {
         Pat::Slice(pat) => pat.elems.iter_mut().for_each(|pat| each_name(pat, found)),
         Pat::Tuple(pat) => pat.elems.iter_mut().for_each(|pat| each_name(pat, found)),
         Pat::TupleStruct(pat) => pat.elems.iter_mut().for_each(|pat| each_name(pat, found)),
-        Pat::Struct(pat) => pat.fields.iter_mut().for_each(|field| each_name(&mut field.pat, found)),
+        Pat::Struct(pat) => pat.fields.iter_mut().for_each(|field| {
+            each_name(&mut field.pat, found);
+            if !matches!(*field.pat, Pat::Ident(_)) {
+                field.colon_token.get_or_insert_default();
+            }
+        }),
         Pat::Or(pat) => pat.cases.iter_mut().for_each(|pat| each_name(pat, found)),
         _ => {}
     }

@@ -25,6 +25,16 @@ pub(crate) enum Part {
     Value { binding: Binding, fields: Vec<String> },
 }
 
+impl Part {
+    /// The parameter whose value this is.
+    pub(crate) fn word(&self) -> Option<String> {
+        match self {
+            Self::Value { binding, .. } => Some(binding.word()),
+            Self::Literal(_) => None,
+        }
+    }
+}
+
 /// Resolves and checks everything. What it returns is for expansion only if no error was found; else it is the best
 /// guess at what the user meant.
 pub(crate) fn validate(args: Args, target: Target, errors: &mut Errors) -> Cached {
@@ -257,8 +267,7 @@ fn uncovered(template: &str, args: &Args, binding: &Binding) -> String {
 }
 
 fn is_keyed(key: &[Part], word: &str) -> bool {
-    key.iter()
-        .any(|part| matches!(part, Part::Value { binding, .. } if binding.word() == word))
+    key.iter().any(|part| part.word().is_some_and(|keyed| keyed == word))
 }
 
 fn is_skipped(args: &Args, binding: &Binding) -> bool {

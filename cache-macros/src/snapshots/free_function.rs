@@ -22,12 +22,21 @@ pub async fn get_user(db: &Db, id: u64) -> Result<User, DbError> {
         .literal("user:")
         .part(&id)
         .literal(":v1");
-    let __body = ::core::pin::pin!(
-        async move { #[allow(unreachable_code, clippy::diverging_sub_expression,
-        clippy::empty_loop, clippy::let_unit_value, reason =
-        "never runs: it tells the compiler the type of this block")] if false { let __r :
-        Result < User, DbError > = loop {}; return __r; } db.user(id). await }
-    );
+    let __body = async move {
+        #[allow(
+            unreachable_code,
+            clippy::diverging_sub_expression,
+            clippy::empty_loop,
+            clippy::let_unit_value,
+            reason = "never runs: it tells the compiler the type of this block"
+        )]
+        if false {
+            let __r: Result<User, DbError> = loop {};
+            return __r;
+        }
+        db.user(id).await
+    };
+    let __body = ::core::pin::pin!(__body);
     ::cache_runtime::__private::read(
             __plan,
             ::cache_runtime::__private::kind_of(&__body).kind(),

@@ -1,0 +1,103 @@
+//! The names in a list of tokens: which there are, and other lifetimes in the place of some.
+
+use std::collections::HashSet;
+
+use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::Lifetime;
+
+use crate::target::word;
+
+/// Identifiers, except for fields and methods behind a `.`, and lifetimes with their `'`.
+#[derive(Default)]
+pub(crate) struct Names(pub(crate) HashSet<String>);
+
+impl Names {
+    pub(crate) fn of(tokens: impl ToTokens) -> Self {
+        let mut names = Self::default();
+        names.add(tokens);
+        names
+    }
+
+    pub(crate) fn add(&mut self, tokens: impl ToTokens) {
+        let mut before = None;
+        for token in tokens.into_token_stream() {
+            match (&token, before) {
+                (TokenTree::Ident(_), Some('.')) => {}
+                (TokenTree::Ident(name), Some('\'')) => self.0.extend([format!("'{name}")]),
+                (TokenTree::Ident(name), _) => self.0.extend([word(name)]),
+                (TokenTree::Group(group), _) => self.add(group.stream()),
+                (TokenTree::Punct(_) | TokenTree::Literal(_), _) => {}
+            }
+            before = match (&token, before) {
+                // The second dot of a range does not lead to a field.
+                (TokenTree::Punct(mark), Some('.')) if mark.as_char() == '.' => None,
+                (TokenTree::Punct(mark), _) => Some(mark.as_char()),
+                _ => None,
+            };
+        }
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.contains(name)
+    }
+}
+
+/// Replaces lifetimes in a type. `new` is asked with the name of each, and with `None` for a reference that names none.
+pub(crate) fn replace_lifetimes(of: impl ToTokens, new: &dyn Fn(Option<&str>) -> Option<&'static str>) -> TokenStream {
+    let mut tokens = of.into_token_stream().into_iter().peekable();
+    let mut replaced = TokenStream::new();
+    while let Some(token) = tokens.next() {
+        let span = token.span();
+        match token {
+            TokenTree::Punct(mark) if mark.as_char() == '\'' => {
+                let name = tokens.next().map(|name| format!("'{name}")).unwrap_or_default();
+                let name = new(Some(&name)).unwrap_or(&name);
+                Lifetime::new(name, span).to_tokens(&mut replaced);
+            }
+            TokenTree::Punct(mark) if mark.as_char() == '&' => {
+                mark.to_tokens(&mut replaced);
+                let is_named = matches!(tokens.peek(), Some(TokenTree::Punct(next)) if next.as_char() == '\'');
+                let elided = new(None).filter(|_| !is_named);
+                elided
+                    .map(|lifetime| Lifetime::new(lifetime, span))
+                    .to_tokens(&mut replaced);
+            }
+            // Braces in a type hold an expression.
+            TokenTree::Group(group) if group.delimiter() != Delimiter::Brace => {
+                let mut inside = Group::new(group.delimiter(), replace_lifetimes(group.stream(), new));
+                inside.set_span(span);
+                inside.to_tokens(&mut replaced);
+            }
+            other => other.to_tokens(&mut replaced),
+        }
+    }
+    replaced
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_identifiers_and_lifetimes_but_not_fields() {
+        let tokens: TokenStream = "a.b(c).d + [e; 0..f] + r#g::<'h, I> + 0.5".parse().unwrap();
+        let mut names: Vec<_> = Names::of(tokens).0.into_iter().collect();
+        names.sort();
+        assert_eq!(names, ["'h", "I", "a", "c", "e", "f", "g"]);
+    }
+
+    #[test]
+    fn lifetimes_become_others() {
+        let replace = |text: &str, new: &dyn Fn(Option<&str>) -> Option<&'static str>| {
+            let tokens: TokenStream = text.parse().unwrap();
+            replace_lifetimes(tokens, new).to_string().replace(' ', "")
+        };
+        let owned = |text| replace(text, &|_| Some("'static"));
+        assert_eq!(owned("Cow<'a, [&str]>"), "Cow<'static,[&'staticstr]>");
+        assert_eq!(owned("(&&'a mut T, dyn X + '_)"), "(&'static&'staticmutT,dynX+'static)");
+        assert_eq!(owned("[u8; { A & B }]"), "[u8;{A&B}]");
+        let elided = |text| replace(text, &|name| (name? == "'a").then_some("'_"));
+        assert_eq!(elided("(&'a str, &'b str, &str)"), "(&'_str,&'bstr,&str)");
+    }
+}
