@@ -111,7 +111,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// Awaits a call under `report`, and prints what became of it and how long it took.
 async fn show(what: &str, call: impl Future<Output = Result<User, DbError>>) {
     let started = Instant::now();
-    let (user, report) = cache_runtime::report(call).await;
+    // Boxed, since a future that is handed on by value grows at each hand.
+    let (user, report) = cache_runtime::report(Box::pin(call)).await;
     let took = started.elapsed();
     let name = user.map_or_else(
         |DbError| "not found".to_owned(),

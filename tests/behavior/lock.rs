@@ -42,7 +42,7 @@ async fn another_process_waits_for_the_value() {
         origin.has_begun(1).await;
         let mut traffic = server.traffic().await;
         let (waited, ()) = tokio::join!(report(locked(&theirs, &origin)), async {
-            traffic.until("get").await;
+            traffic.until("get", 1).await;
             origin.let_go();
         });
         waited
@@ -102,7 +102,7 @@ async fn when_the_holder_fails_the_next_one_takes_over() {
         origin.has_begun(13).await;
         let mut traffic = server.traffic().await;
         let (waited, ()) = tokio::join!(locked(&theirs, &origin), async {
-            traffic.until("get").await;
+            traffic.until("get", 1).await;
             origin.let_go();
         });
         waited
@@ -177,13 +177,8 @@ async fn a_body_that_outlives_its_lease_keeps_it() {
         origin.has_begun(1).await;
         let mut traffic = server.traffic().await;
         let (waited, ()) = tokio::join!(short_lease(&theirs, &origin), async {
-            // The lease, and longer: each renewal is a script.
-            let mut renewals = 0;
-            let begun = std::time::Instant::now();
-            while renewals < 2 || begun.elapsed() < Duration::from_millis(200) {
-                traffic.until("evalsha").await;
-                renewals += 1;
-            }
+            // Each renewal, a third of the lease after the last, is a script: six are past the end of the lease.
+            traffic.until("evalsha", 6).await;
             origin.let_go();
         });
         waited

@@ -9,8 +9,8 @@ use tracing::Level;
 /// The deadline of the caches here.
 const DEADLINE: Duration = Duration::from_millis(200);
 
-/// A call's deadlines (it may take more than one step) with room for a busy machine, and far from any client's default.
-const BOUND: Duration = Duration::from_secs(3);
+/// The deadline with room for a busy machine, and below what connecting alone may take.
+const BOUND: Duration = Duration::from_millis(1_500);
 
 fn cache_at(url: &str) -> Cache {
     built(Cache::builder().redis_url(url).deadline(DEADLINE))
@@ -161,6 +161,23 @@ async fn callers_of_a_dead_server_are_still_one_run() {
     });
     assert_eq!(origin.runs(), 1);
     assert!(answers.iter().all(|answer| *answer == Ok(1)));
+}
+
+#[tokio::test]
+async fn an_invalidation_without_redis_still_ends_the_runs_of_its_own_process() {
+    let mut server = RedisServer::start().await;
+    server.kill();
+    let (cache, origin) = (cache_at(&server.url()), Origin::held());
+    let (before, after) = tokio::join!(answer(&cache, &origin, 7), async {
+        origin.has_begun(1).await;
+        answer_entry(&cache, 7).invalidate().await.expect_err("nobody listens");
+        let (after, ()) = tokio::join!(answer(&cache, &origin, 7), async {
+            origin.has_begun(2).await;
+            origin.let_go();
+        });
+        after
+    });
+    assert_eq!((before, after), (Ok(1), Ok(2)));
 }
 
 #[tokio::test]

@@ -39,12 +39,11 @@ async fn two_hundred_callers_of_a_cold_key_in_two_processes_are_one_run() {
     let mut traffic = server.traffic().await;
 
     one.tell("go").await;
-    traffic.until("blpop").await;
-    // One of them runs. The other one looks, is refused the lease, and looks again: it waits.
+    traffic.until("blpop", 1).await;
+    traffic.until("get", 100).await;
+    // One caller runs. A hundred more look in the other process, and then one of them looks again: it waits.
     two.tell("go").await;
-    for _ in 0..3 {
-        traffic.until("get").await;
-    }
+    traffic.until("get", 201).await;
     let_go(&mut client).await;
 
     assert_eq!(one.hear().await, "107 coalesced:99 miss:1");
@@ -60,7 +59,7 @@ async fn two_hundred_callers_that_start_together_are_one_run() {
     let mut traffic = server.traffic().await;
 
     tokio::join!(one.tell("go"), two.tell("go"));
-    traffic.until("blpop").await;
+    traffic.until("blpop", 1).await;
     let_go(&mut client).await;
 
     let (one, two) = tokio::join!(one.hear(), two.hear());
@@ -76,12 +75,12 @@ async fn when_the_process_that_runs_is_killed_the_other_one_takes_over() {
     let mut traffic = server.traffic().await;
 
     holder.tell("go").await;
-    traffic.until("blpop").await;
+    traffic.until("blpop", 1).await;
     waiter.tell("go").await;
-    traffic.until("get").await;
+    traffic.until("get", 2).await;
     holder.kill().await;
 
-    traffic.until("blpop").await;
+    traffic.until("blpop", 2).await;
     let_go(&mut client).await;
     assert_eq!(waiter.hear().await, "207");
     assert_eq!(runs(&mut client).await, 2);

@@ -64,7 +64,7 @@ async fn scopes_reach_calls_however_deep_and_the_inner_one_decides(stage: Stage)
 async fn a_report_has_every_call_and_says_it_as_a_cache_status(stage: Stage) {
     let origin = Origin::default();
     inner(&stage.cache, &origin, 2).await;
-    let (_, reported) = report(async {
+    let ((), reported) = report(async {
         outer(&stage.cache, &origin).await;
         inner(&stage.cache, &origin, 2).await;
     })

@@ -49,6 +49,7 @@ fn count(line: &str) -> Option<(String, u64)> {
 #[derive(Debug)]
 pub struct Traffic {
     lines: Lines<BufReader<OwnedReadHalf>>,
+    seen: BTreeMap<String, usize>,
     url: String,
     // Dropping it would close the connection.
     _write: OwnedWriteHalf,
@@ -68,14 +69,17 @@ impl Traffic {
         assert_eq!(answer.as_deref(), Some("+OK"), "MONITOR was refused");
         Self {
             lines,
+            seen: BTreeMap::new(),
             url: server.url(),
             _write: write,
         }
     }
 
-    /// Waits until a client has sent this command.
-    pub async fn until(&mut self, name: &str) {
-        while command(&self.next_line().await).as_deref() != Some(name) {}
+    /// Waits until clients have sent this command `times` times since the listening began.
+    pub async fn until(&mut self, name: &str, times: usize) {
+        while self.seen.get(name).copied().unwrap_or(0) < times {
+            self.next().await;
+        }
     }
 
     /// The names of the commands sent since the last call, in lower case, in order, without those that open a
@@ -95,22 +99,23 @@ impl Traffic {
 
         let mut sent = Vec::new();
         loop {
-            let line = within("the mark in MONITOR", self.lines.next_line())
-                .await
-                .expect("MONITOR goes on");
-            let line = line.expect("MONITOR goes on while the server is up");
-            if line.contains(MARK) {
-                return sent;
+            match self.next().await {
+                Some((_, line)) if line.contains(MARK) => return sent,
+                Some((name, _)) if !SET_UP.contains(&name.as_str()) => sent.push(name),
+                _ => {}
             }
-            sent.extend(command(&line).filter(|name| !SET_UP.contains(&name.as_str())));
         }
     }
 
-    async fn next_line(&mut self) -> String {
+    /// The next command of a client and its whole line; `None` for one that a script ran.
+    async fn next(&mut self) -> Option<(String, String)> {
         let line = within("a line of MONITOR", self.lines.next_line())
             .await
             .expect("MONITOR goes on");
-        line.expect("MONITOR goes on while the server is up")
+        let line = line.expect("MONITOR goes on while the server is up");
+        let name = command(&line)?;
+        *self.seen.entry(name.clone()).or_default() += 1;
+        Some((name, line))
     }
 }
 
