@@ -93,6 +93,9 @@ impl Args {
     }
 
     fn argument(&mut self, input: ParseStream) -> syn::Result<()> {
+        if let Ok(literal) = input.fork().parse::<Lit>() {
+            return Err(self.nameless(literal));
+        }
         let name = argument_name(input)?;
         let word = name.to_string();
         let (known, repeated) = (usage(&word).is_some(), self.given(&word));
@@ -114,6 +117,22 @@ impl Args {
             _ => Err(unknown(&name)),
         }
     }
+
+    /// A text without a name is most likely the key.
+    fn nameless(&mut self, literal: Lit) -> syn::Error {
+        let Lit::Str(value) = literal else {
+            return error_at(literal, "arguments have names, as in `ttl = 600`");
+        };
+        let error = error_at(&value, format!("arguments have names: write `key = {}`", value.token()));
+        if !self.given("key") {
+            self.given.push("key".to_owned());
+            self.key = Some(Arg {
+                name: Ident::new("key", value.span()),
+                value,
+            });
+        }
+        error
+    }
 }
 
 fn set<T>(
@@ -128,13 +147,6 @@ fn set<T>(
 }
 
 fn argument_name(input: ParseStream) -> syn::Result<Ident> {
-    if let Ok(literal) = input.fork().parse::<Lit>() {
-        let message = match &literal {
-            Lit::Str(text) => format!("arguments have names: write `key = {}`", text.token()),
-            _ => "arguments have names, as in `ttl = 600`".to_owned(),
-        };
-        return Err(error_at(literal, message));
-    }
     Ident::parse_any(input).map_err(|error| syn::Error::new(error.span(), "expected an argument, as in `ttl = 600`"))
 }
 
@@ -214,11 +226,20 @@ fn lock(name: &Ident, input: ParseStream) -> syn::Result<Lock> {
             Lock::Off
         });
     }
-    let content;
-    parenthesized!(content in input);
+    let options = in_parentheses(input, lock_options)?;
+    match options {
+        Lock::On {
+            wait: None,
+            lease: None,
+        } => Err(misuse(name, name, "`lock()` says nothing")),
+        options => Ok(options),
+    }
+}
+
+fn lock_options(input: ParseStream) -> syn::Result<Lock> {
     let (mut wait, mut lease) = (None, None);
-    while !content.is_empty() {
-        let option = Ident::parse_any(&content)?;
+    while !input.is_empty() {
+        let option = Ident::parse_any(input)?;
         let slot = match option.to_string().as_str() {
             "wait" => &mut wait,
             "lease" => &mut lease,
@@ -235,11 +256,8 @@ fn lock(name: &Ident, input: ParseStream) -> syn::Result<Lock> {
                 format!("`{option}` is given twice: keep one of the two"),
             ));
         }
-        set(slot, option, &content, period)?;
-        comma(&content)?;
-    }
-    if wait.is_none() && lease.is_none() {
-        return Err(misuse(name, name, "`lock()` says nothing"));
+        set(slot, option, input, period)?;
+        comma(input)?;
     }
     Ok(Lock::On { wait, lease })
 }
@@ -248,16 +266,20 @@ fn skip(name: &Ident, input: ParseStream) -> syn::Result<Vec<Ident>> {
     if !input.peek(syn::token::Paren) {
         return Err(misuse(name, name, "`skip` takes names in parentheses"));
     }
+    in_parentheses(input, |input| {
+        let names = Punctuated::<Ident, Token![,]>::parse_terminated_with(input, Ident::parse_any);
+        let usage = "`skip` takes the names of parameters: `skip(db, self)`";
+        names
+            .map(|names| names.into_iter().collect())
+            .map_err(|error| syn::Error::new(error.span(), usage))
+    })
+}
+
+/// Reads a list; leaves nothing of one that cannot be read, since syn would report the rest as a second error.
+fn in_parentheses<T>(input: ParseStream, read: fn(ParseStream) -> syn::Result<T>) -> syn::Result<T> {
     let content;
     parenthesized!(content in input);
-    let names = Punctuated::<Ident, Token![,]>::parse_terminated_with(&content, Ident::parse_any);
-    match names {
-        Ok(names) => Ok(names.into_iter().collect()),
-        Err(error) => Err(syn::Error::new(
-            error.span(),
-            "`skip` takes the names of parameters: `skip(db, self)`",
-        )),
-    }
+    read(&content).inspect_err(|_| while content.parse::<TokenTree>().is_ok() {})
 }
 
 fn jitter(name: &Ident, input: ParseStream) -> syn::Result<Expr> {
@@ -325,7 +347,7 @@ fn comma(input: ParseStream) -> syn::Result<()> {
     if input.is_empty() || input.parse::<Option<Token![,]>>()?.is_some() {
         return Ok(());
     }
-    Err(input.error("expected a comma before this"))
+    Err(input.error("a comma is missing before this"))
 }
 
 fn skip_past_comma(input: ParseStream) {

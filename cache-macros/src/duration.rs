@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use proc_macro2::Span;
+use quote::ToTokens as _;
 use syn::{Expr, Lit};
 
 /// The longest duration that a literal may say. Whoever means more has most likely forgotten a unit, and every entry
@@ -31,8 +32,8 @@ impl Period {
     pub(crate) fn new(name: &str, value: Expr) -> syn::Result<Self> {
         let read = match literal(&value) {
             None => return negative(name, &value).map_or(Ok(Self::Expr(value)), Err),
-            Some(Lit::Int(seconds)) if !seconds.suffix().is_empty() => with_unit(seconds.token()),
-            Some(Lit::Float(seconds)) if !seconds.suffix().is_empty() => with_unit(seconds.token()),
+            Some(Lit::Int(seconds)) if !seconds.suffix().is_empty() => return Err(unquoted(name, &value)),
+            Some(Lit::Float(seconds)) if !seconds.suffix().is_empty() => return Err(unquoted(name, &value)),
             Some(Lit::Int(seconds)) => seconds.base10_parse().map(Duration::from_secs).map_err(|_| too_long()),
             Some(Lit::Float(seconds)) => seconds.base10_parse().map_err(|_| too_long()).and_then(from_seconds),
             Some(Lit::Str(text)) => from_text(&text.value()),
@@ -41,10 +42,7 @@ impl Period {
         let span = literal(&value).map_or_else(Span::call_site, Lit::span);
         match read.and_then(in_bounds) {
             Ok(millis) => Ok(Self::Millis(millis, span)),
-            Err(what) => Err(syn::Error::new(
-                span,
-                format!("{what}: write `{name} = 600` for ten minutes, or `{name} = \"10m\"`"),
-            )),
+            Err(what) => Err(syn::Error::new(span, format!("{what}: {}", usage(name)))),
         }
     }
 }
@@ -62,19 +60,26 @@ pub(crate) fn literal(value: &Expr) -> Option<&Lit> {
 fn negative(name: &str, value: &Expr) -> Option<syn::Error> {
     let Expr::Unary(unary) = value else { return None };
     literal(&unary.expr)?;
-    let message = format!("a duration is positive: write `{name} = 600` for ten minutes, or `{name} = \"10m\"`");
+    let message = format!("a duration is positive: {}", usage(name));
     Some(syn::Error::new_spanned(value, message))
 }
 
-fn with_unit(literal: impl ToString) -> Result<Duration, String> {
-    Err(format!(
-        "a duration with a unit stands in quotes, `\"{}\"`",
-        literal.to_string()
-    ))
+fn unquoted(name: &str, value: &Expr) -> syn::Error {
+    let text = value.to_token_stream();
+    syn::Error::new_spanned(
+        value,
+        format!("a duration with a unit stands in quotes: write `{name} = \"{text}\"`"),
+    )
+}
+
+/// How the argument is written, with values that suit it.
+fn usage(name: &str) -> String {
+    let (seconds, text) = if name == "ttl" { ("600", "10m") } else { ("5", "5s") };
+    format!("write `{name} = {seconds}` for seconds, or `{name} = \"{text}\"`")
 }
 
 fn too_long() -> String {
-    "more than 365 days".to_owned()
+    "a duration is at most 365 days".to_owned()
 }
 
 fn from_seconds(seconds: f64) -> Result<Duration, String> {
@@ -86,8 +91,8 @@ fn in_bounds(duration: Duration) -> Result<u64, String> {
         return Err(too_long());
     }
     match u64::try_from(duration.as_millis()) {
-        Ok(0) if duration.is_zero() => Err("a duration of zero".to_owned()),
-        Ok(0) => Err("less than a millisecond".to_owned()),
+        Ok(0) if duration.is_zero() => Err("a duration is longer than zero".to_owned()),
+        Ok(0) => Err("a duration is at least a millisecond".to_owned()),
         Ok(millis) => Ok(millis),
         Err(_) => Err(too_long()),
     }
@@ -123,7 +128,7 @@ fn from_text(text: &str) -> Result<Duration, String> {
 fn unknown_unit(digits: &str, unit: &str) -> String {
     let what = match unit {
         "" => format!("`{digits}` has no unit"),
-        _ => format!("`{unit}` is no unit of time"),
+        _ => format!("`{}` is no unit of time", unit.trim()),
     };
     format!("{what}; the units are `ms`, `s`, `m`, `h`, `d`")
 }
@@ -155,18 +160,18 @@ mod tests {
     fn other_texts_are_refused_with_the_reason() {
         for (text, reason) in [
             ("", "an empty text is no duration"),
-            ("0s", "a duration of zero"),
-            ("0h0m", "a duration of zero"),
+            ("0s", "a duration is longer than zero"),
+            ("0h0m", "a duration is longer than zero"),
             ("10", "`10` has no unit; the units are `ms`, `s`, `m`, `h`, `d`"),
             ("10x", "`x` is no unit of time; the units are `ms`, `s`, `m`, `h`, `d`"),
             ("1h30", "`30` has no unit; the units are `ms`, `s`, `m`, `h`, `d`"),
             ("m", "`m` does not begin with a whole number"),
             ("-1s", "`-1s` does not begin with a whole number"),
             ("1.5h", "`.` is no unit of time; the units are `ms`, `s`, `m`, `h`, `d`"),
-            ("1 h", "` h` is no unit of time; the units are `ms`, `s`, `m`, `h`, `d`"),
-            ("366d", "more than 365 days"),
-            ("99999999999999999999s", "more than 365 days"),
-            ("18446744073709551615d", "more than 365 days"),
+            ("1 h", "`h` is no unit of time; the units are `ms`, `s`, `m`, `h`, `d`"),
+            ("366d", "a duration is at most 365 days"),
+            ("99999999999999999999s", "a duration is at most 365 days"),
+            ("18446744073709551615d", "a duration is at most 365 days"),
         ] {
             assert_eq!(millis(text), Err(reason.to_owned()), "{text}");
         }
@@ -187,14 +192,14 @@ mod tests {
             ("\"2s\"", "2000"),
             ("TTL", "expression"),
             ("Duration::from_secs(5)", "expression"),
-            ("0", "a duration of zero"),
-            ("0.0", "a duration of zero"),
-            ("0.0001", "less than a millisecond"),
-            ("1e300", "more than 365 days"),
-            ("99999999999999999999", "more than 365 days"),
+            ("0", "a duration is longer than zero"),
+            ("0.0", "a duration is longer than zero"),
+            ("0.0001", "a duration is at least a millisecond"),
+            ("1e300", "a duration is at most 365 days"),
+            ("99999999999999999999", "a duration is at most 365 days"),
             ("-5", "a duration is positive"),
-            ("10m", "a duration with a unit stands in quotes, `\"10m\"`"),
-            ("1.5h", "a duration with a unit stands in quotes, `\"1.5h\"`"),
+            ("10m", "a duration with a unit stands in quotes"),
+            ("1.5h", "a duration with a unit stands in quotes"),
             ("true", "a duration is a number of seconds, a text or a `Duration`"),
         ] {
             assert_eq!(read(value), expected, "{value}");

@@ -40,16 +40,10 @@ pub(crate) fn expand(cached: &Cached) -> TokenStream {
         body: statements,
         ..
     } = &cached.target;
-    let private = private(&cached.args, Span::mixed_site());
     let plan = plan(cached);
     let body = Ident::new("__body", Span::mixed_site());
-    let kind = kind(cached, &body);
     let output = cached.target.output();
-    let read = match cached.args.fail_open {
-        Some(Arg { value: false, .. }) => "read_or_fail",
-        _ => "read",
-    };
-    let read = Ident::new(read, Span::mixed_site());
+    let read = read(cached, &body);
     let entry = entry_function(cached, &quote_spanned!(Span::mixed_site()=> #plan.entry()));
     // The `return` that never runs gives the block its type, so that a mistake in the body is reported in the body.
     quote_spanned! {Span::mixed_site()=>
@@ -63,7 +57,7 @@ pub(crate) fn expand(cached: &Cached) -> TokenStream {
                 #statements
             };
             let #body = ::core::pin::pin!(#body);
-            #private::#read(__plan, #kind, #body).await
+            #read
         }
         #entry
     }
@@ -182,7 +176,9 @@ fn key_part(part: &Part, args: &Args) -> TokenStream {
             };
             let mut root = name.clone();
             root.set_span(span);
-            let fields = fields.iter().map(|field| field_name(field, template));
+            let fields = fields
+                .iter()
+                .map(|field| field_name(field, template.resolved_at(Span::mixed_site())));
             let value = quote_spanned!(span=> &#root #(.#fields)*);
             quote_spanned!(Span::mixed_site()=> .part(#value))
         }
@@ -197,8 +193,14 @@ fn field_name(field: &str, span: Span) -> TokenStream {
     }
 }
 
-/// How the result is cached, decided by its type. It stands on the return type: what the type lacks is reported there.
-fn kind(cached: &Cached, pinned: &Ident) -> TokenStream {
+/// The one call. The argument that says by the type of the result how to cache it stands on the return type, as does
+/// the `await`: what the type lacks is reported there.
+fn read(cached: &Cached, body: &Ident) -> TokenStream {
+    let read = match cached.args.fail_open {
+        Some(Arg { value: false, .. }) => "read_or_fail",
+        _ => "read",
+    };
+    let read = Ident::new(read, Span::mixed_site());
     let output = cached
         .target
         .output()
@@ -207,9 +209,11 @@ fn kind(cached: &Cached, pinned: &Ident) -> TokenStream {
     let mut spans = output.into_iter().map(|token| token.span());
     let first = spans.next().unwrap_or_else(Span::mixed_site);
     let last = spans.last().unwrap_or(first);
-    let private = private(&cached.args, first);
-    let of = quote_spanned!(first=> #private::kind_of(&#pinned));
-    quote_spanned!(last=> #of.kind())
+    let (private, private_at_output) = (private(&cached.args, Span::mixed_site()), private(&cached.args, first));
+    let kind = quote_spanned!(first=> #private_at_output::kind_of(&#body));
+    let kind = quote_spanned!(last=> #kind.kind());
+    let call = quote_spanned!(Span::mixed_site()=> #private::#read(__plan, #kind, #body));
+    quote_spanned!(last=> #call.await)
 }
 
 fn private(args: &Args, span: Span) -> TokenStream {

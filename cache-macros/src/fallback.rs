@@ -6,7 +6,7 @@ use quote::{ToTokens as _, quote};
 
 use crate::errors::Errors;
 use crate::expand::entry_function;
-use crate::validate::Cached;
+use crate::validate::{Cached, Part};
 
 /// The errors, the function as it was, and its entry function as far as it can be guessed.
 ///
@@ -15,8 +15,20 @@ use crate::validate::Cached;
 pub(crate) fn fallback(item: TokenStream, cached: Option<&Cached>, errors: Errors) -> TokenStream {
     let mut output = errors.into_tokens();
     output.extend(item);
-    if let Some(entry) = cached.and_then(|cached| entry_function(cached, &quote!(loop {}))) {
+    if let Some(entry) = cached.and_then(|cached| entry_function(cached, &body(cached))) {
         entry.to_tokens(&mut output);
     }
     output
+}
+
+/// Never runs, and uses the parameters, so that none is reported as unused.
+fn body(cached: &Cached) -> TokenStream {
+    let values = cached.key.iter().filter_map(|part| match part {
+        Part::Value { binding, .. } => Some(&binding.name),
+        Part::Literal(_) => None,
+    });
+    quote! {
+        let _ = (#(&#values,)*);
+        loop {}
+    }
 }

@@ -109,7 +109,7 @@ impl Placeholder {
         if path.is_empty() {
             return Err("empty placeholder `<>` in `key`: name a parameter in it, as in `<id>`".to_owned());
         }
-        if is_name(&root) && fields.iter().all(|field| is_name(field) || is_index(field)) {
+        if is_name(&root) && fields.iter().all(|field| is_field(field)) {
             return Ok(Self { root, fields });
         }
         let close: String = path.chars().filter(|c| !c.is_whitespace()).collect();
@@ -132,6 +132,10 @@ impl std::fmt::Display for Placeholder {
 
 fn is_name(text: &str) -> bool {
     text != "_" && text.chars().all(|c| c == '_' || c.is_alphanumeric()) && Ident::parse_any.parse_str(text).is_ok()
+}
+
+fn is_field(text: &str) -> bool {
+    is_index(text) || (is_name(text) && !matches!(text, "self" | "Self" | "super" | "crate"))
 }
 
 fn is_index(text: &str) -> bool {
@@ -250,6 +254,7 @@ mod tests {
             ("<.id>", "`<.id>` in `key` is no placeholder"),
             ("<0>", "`<0>` in `key` is no placeholder"),
             ("<a.01>", "`<a.01>` in `key` is no placeholder"),
+            ("<a.self>", "`<a.self>` in `key` is no placeholder"),
             ("<_>", "`<_>` in `key` is no placeholder"),
         ] {
             let found = errors(template);

@@ -51,9 +51,9 @@ pub(crate) fn replace_lifetimes(of: impl ToTokens, new: &dyn Fn(Option<&str>) ->
         let span = token.span();
         match token {
             TokenTree::Punct(mark) if mark.as_char() == '\'' => {
-                let name = tokens.next().map(|name| format!("'{name}")).unwrap_or_default();
-                let name = new(Some(&name)).unwrap_or(&name);
-                Lifetime::new(name, span).to_tokens(&mut replaced);
+                let lifetime = tokens.next().into_iter().map(|name| format!("'{name}"));
+                let lifetime = lifetime.map(|name| Lifetime::new(new(Some(&name)).unwrap_or(&name), span));
+                lifetime.for_each(|lifetime| lifetime.to_tokens(&mut replaced));
             }
             TokenTree::Punct(mark) if mark.as_char() == '&' => {
                 mark.to_tokens(&mut replaced);

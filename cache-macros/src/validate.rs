@@ -48,9 +48,10 @@ pub(crate) fn validate(args: Args, target: Target, errors: &mut Errors) -> Cache
         Some((literal, template)) => resolve(literal, template, &target, errors),
         None => missing_key(&args, &target, errors),
     };
-    skip(&args, &key, &target, errors);
-    if let Some((literal, _)) = template.filter(|(_, template)| template.malformed.is_empty()) {
-        coverage(literal, &args, &key, &target, errors);
+    let skipped = skip(&args, &key, &target, errors);
+    let is_readable = !args.given("skip") || args.skip.is_some();
+    if let Some((literal, _)) = template.filter(|(_, template)| is_readable && template.malformed.is_empty()) {
+        coverage(literal, &skipped, &key, &target, errors);
     }
     Cached { args, target, key }
 }
@@ -137,7 +138,11 @@ fn meant<'t>(word: &str, target: &'t Target) -> Option<&'t Binding> {
 }
 
 fn unknown_placeholder(placeholder: &Placeholder, meant: Option<&Binding>, target: &Target) -> String {
-    let what = format!("unknown placeholder `{placeholder}` in `key`; {}", parameters(target));
+    let what = match placeholder.root.as_str() {
+        "self" => format!("`{placeholder}` in `key`, but `{}` has no `self`", target.sig.ident),
+        _ => format!("unknown placeholder `{placeholder}` in `key`"),
+    };
+    let what = format!("{what}; {}", parameters(target));
     let corrected = meant.map(|binding| Placeholder {
         root: binding.word(),
         fields: placeholder.fields.clone(),
@@ -200,45 +205,45 @@ fn looks_shared(binding: &Binding, target: &Target) -> bool {
     }
 }
 
-fn skip(args: &Args, key: &[Part], target: &Target, errors: &mut Errors) {
-    let mut seen = Vec::new();
+/// The parameters that select nothing; an unknown one becomes the one that was probably meant.
+fn skip(args: &Args, key: &[Part], target: &Target, errors: &mut Errors) -> Vec<String> {
+    let mut skipped: Vec<String> = Vec::new();
     for name in args.skip.iter().flat_map(|skip| &skip.value) {
-        let word = word(name);
-        if seen.contains(&word) {
+        let mut word = word(name);
+        if skipped.contains(&word) {
             errors.at(name, format!("`{word}` is in `skip` twice: keep one of the two"));
         } else if target.binding(&word).is_none() {
-            let cure = match meant(&word, target) {
-                Some(binding) => format!("did you mean `{}`?", binding.word()),
-                None => "remove it".to_owned(),
-            };
+            let meant = meant(&word, target).map(Binding::word);
+            let cure = meant
+                .as_ref()
+                .map_or("remove it".to_owned(), |meant| format!("did you mean `{meant}`?"));
             errors.at(
                 name,
                 format!("no parameter `{word}` to skip; {}: {cure}", parameters(target)),
             );
+            word = meant.unwrap_or(word);
         } else if is_keyed(key, &word) {
             errors.at(
                 name,
                 format!("`{word}` is in `key` and in `skip`: take it out of one of the two"),
             );
         }
-        seen.push(word);
+        skipped.push(word);
     }
+    skipped
 }
 
 /// Every parameter selects the value or is said not to.
-fn coverage(literal: &LitStr, args: &Args, key: &[Part], target: &Target, errors: &mut Errors) {
-    if args.given("skip") && args.skip.is_none() {
-        return;
-    }
+fn coverage(literal: &LitStr, skipped: &[String], key: &[Part], target: &Target, errors: &mut Errors) {
     for binding in &target.bindings {
-        if !is_keyed(key, &binding.word()) && !is_skipped(args, binding) {
-            errors.at(&binding.name, uncovered(&literal.value(), args, binding));
+        let word = binding.word();
+        if !is_keyed(key, &word) && !skipped.contains(&word) {
+            errors.at(&binding.name, uncovered(&literal.value(), skipped, &word));
         }
     }
 }
 
-fn uncovered(template: &str, args: &Args, binding: &Binding) -> String {
-    let word = binding.word();
+fn uncovered(template: &str, skipped: &[String], word: &str) -> String {
     let in_braces = format!("{{{word}}}");
     if template.contains(&in_braces) {
         return format!("`{in_braces}` is plain text in `key`, since braces stay as they are: write `<{word}>` there");
@@ -252,13 +257,7 @@ fn uncovered(template: &str, args: &Args, binding: &Binding) -> String {
         Some((before, after)) => format!("{before}>:{placeholder}{after}"),
         None => format!("{template}:{placeholder}"),
     };
-    let mut skip: Vec<_> = args
-        .skip
-        .iter()
-        .flat_map(|skip| &skip.value)
-        .map(ToString::to_string)
-        .collect();
-    skip.push(word.clone());
+    let skip: Vec<_> = skipped.iter().map(String::as_str).chain([word]).collect();
     let skip = skip.join(", ");
     format!(
         "`{word}` is neither in `key` nor in `skip`: write `key = {key:?}` if it selects the value, \
