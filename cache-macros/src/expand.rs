@@ -193,14 +193,13 @@ fn field_name(field: &str, span: Span) -> TokenStream {
     }
 }
 
-/// The one call. The argument that says by the type of the result how to cache it stands on the return type, as does
-/// the `await`: what the type lacks is reported there.
+/// The one call. It stands on the return type, and so does what a type lacks that cannot be cached.
 fn read(cached: &Cached, body: &Ident) -> TokenStream {
     let read = match cached.args.fail_open {
         Some(Arg { value: false, .. }) => "read_or_fail",
         _ => "read",
     };
-    let read = Ident::new(read, Span::mixed_site());
+    let plan = Ident::new("__plan", Span::mixed_site());
     let output = cached
         .target
         .output()
@@ -209,11 +208,11 @@ fn read(cached: &Cached, body: &Ident) -> TokenStream {
     let mut spans = output.into_iter().map(|token| token.span());
     let first = spans.next().unwrap_or_else(Span::mixed_site);
     let last = spans.last().unwrap_or(first);
-    let (private, private_at_output) = (private(&cached.args, Span::mixed_site()), private(&cached.args, first));
-    let kind = quote_spanned!(first=> #private_at_output::kind_of(&#body));
+    let private = private(&cached.args, first);
+    let read = Ident::new(read, first);
+    let kind = quote_spanned!(first=> #private::kind_of(&#body));
     let kind = quote_spanned!(last=> #kind.kind());
-    let call = quote_spanned!(Span::mixed_site()=> #private::#read(__plan, #kind, #body));
-    quote_spanned!(last=> #call.await)
+    quote_spanned!(last=> #private::#read(#plan, #kind, #body).await)
 }
 
 fn private(args: &Args, span: Span) -> TokenStream {
