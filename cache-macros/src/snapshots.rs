@@ -17,15 +17,85 @@ fn pretty(code: TokenStream) -> String {
     prettyplease::unparse(&syn::parse2(code).unwrap())
 }
 
+macro_rules! snapshots {
+    ($($name:ident: ($($args:tt)*) $item:item)*) => {$(
+        #[test]
+        fn $name() {
+            let golden = expect_file![concat!("snapshots/", stringify!($name), ".rs")];
+            check(quote!($($args)*), quote!($item), &golden);
+        }
+    )*};
+}
+
+snapshots! {
+    free_function: (key = "user:<id>:v1", ttl = 600, lock = true, skip(db))
+    pub async fn get_user(db: &Db, id: u64) -> Result<User, DbError> {
+        db.user(id).await
+    }
+
+    method: (key = "user:<self.tenant>:<user.id>", lock(wait = "5s", lease = self.lease))
+    async fn get(&mut self, user: &User) -> Option<Profile> {
+        self.load(user).await
+    }
+
+    every_argument: (
+        key = "{report:<year>}:<<v1>>",
+        ttl = config.ttl,
+        lock(wait = 0.5, lease = "1m30s"),
+        skip(config),
+        jitter = 0.2,
+        codec = Json,
+        cache = &config.cache,
+        entry = report_cache,
+        fail_open = false,
+        crate = crate::facade::cache
+    )
+    /// Reports.
+    #[tracing::instrument]
+    pub(crate) async fn report(config: &Config, year: u16) -> Result<Report, Error> {
+        let lines = read(year)?;
+        Ok(Report { lines })
+    }
+
+    generics_and_patterns: (key = "page:<page>:<name>", skip(db, size))
+    async fn list<'n, D, T>(db: &D, name: &'n str, (mut page, size): (u32, u32)) -> Vec<Cow<'n, T>>
+    where
+        D: Load<T>,
+        T: Clone,
+    {
+        page += 1;
+        db.list(name, page, size).await
+    }
+
+    no_entry: (key = "user:<id>", entry = false, skip(self))
+    async fn user(&self, id: u64) -> User {
+        self.load(id).await
+    }
+
+    mistakes: (key = "user:<uid>", tll = 5, skip(db))
+    async fn get_user(db: &Db, id: u64) -> User {
+        db.user(id).await
+    }
+}
+
+/// Whatever is typed, there is an answer: a macro that panics is reported as a bug of the compiler's user.
 #[test]
-fn free_function() {
-    check(
-        quote!(key = "user:<id>:v1", ttl = 600, lock = true, skip(db)),
-        quote! {
-            pub async fn get_user(db: &Db, id: u64) -> Result<User, DbError> {
-                db.user(id).await
+fn half_typed_attributes_do_not_panic() {
+    let whole =
+        "key = \"a:<b.0>:<self.r>\", ttl = -5, lock(wait = \"1h\", x), skip(a, self), jitter = 1, codec = , crate";
+    let items = [
+        "async fn f<'a, T>(&self, b: &'a (u8, T)) -> &'a str { x }",
+        "fn f();",
+        "struct S;",
+        "",
+        "async fn f() {}",
+    ];
+    for end in (0..=whole.len()).filter(|end| whole.is_char_boundary(*end)) {
+        let (head, tail) = whole.split_at(end);
+        for args in [head, tail].iter().filter_map(|args| args.parse::<TokenStream>().ok()) {
+            for item in items {
+                let _ = crate::cached(args.clone(), item.parse().unwrap());
             }
-        },
-        &expect_file!["snapshots/free_function.rs"],
-    );
+        }
+    }
 }

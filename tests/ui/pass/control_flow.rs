@@ -13,6 +13,7 @@ impl From<std::num::ParseIntError> for Failure {
 }
 
 impl Failure {
+    #[must_use]
     pub fn text(&self) -> &str {
         &self.0
     }
@@ -86,7 +87,7 @@ pub async fn collected() -> Vec<u64> {
 
 #[redis_cached(key = "default")]
 pub async fn inferred() -> Option<u64> {
-    Default::default()
+    Option::default()
 }
 
 #[redis_cached(key = "closure:<n>")]

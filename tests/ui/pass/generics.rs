@@ -62,7 +62,7 @@ pub struct Repo<'p, T> {
     pub value: T,
 }
 
-impl<'p, T> Repo<'p, T>
+impl<T> Repo<'_, T>
 where
     T: Serialize + DeserializeOwned + Clone + Send + Sync + 'static,
 {

@@ -25,6 +25,7 @@
 #![forbid(unsafe_code)]
 
 use cache_runtime::redis_cached;
+use tokio::task::yield_now;
 
 /// A database.
 #[derive(Debug)]
@@ -39,21 +40,21 @@ pub async fn get_user(db: &Db, id: u64, name: String) -> Option<String> {
     const SEPARATOR: char = ':';
     let mut text = db.name.clone();
     write!(text, "{SEPARATOR}{id}{name}").ok()?;
-    tokio::task::yield_now().await;
+    yield_now().await;
     Some(text)
 }
 
 /// Says one thing.
 #[redis_cached(key = "one")]
 pub async fn one() -> u64 {
-    tokio::task::yield_now().await;
+    yield_now().await;
     1
 }
 
 /// Borrows.
 #[redis_cached(key = "borrowed:<name>", skip(db))]
 pub async fn borrowed<'a>(db: &'a Db, name: &'a str) -> usize {
-    tokio::task::yield_now().await;
+    yield_now().await;
     db.name.len() + name.len()
 }
 
@@ -61,19 +62,26 @@ impl Db {
     /// Reads.
     #[redis_cached(key = "method:<id>", skip(self))]
     pub async fn method(&self, id: u64) -> u64 {
-        tokio::task::yield_now().await;
+        yield_now().await;
         id + u64::from(self.name.is_empty())
     }
 
     /// Reads, for this crate.
     #[redis_cached(key = "method:<self.name>:<ids>")]
     pub(crate) async fn for_crate(&self, ids: Vec<u64>) -> usize {
-        tokio::task::yield_now().await;
+        yield_now().await;
         ids.len()
+    }
+
+    #[redis_cached(key = "private:<id>:<names>", ttl = "1m", lock(wait = 1), skip(self))]
+    async fn private(&self, id: String, names: &[String]) -> usize {
+        yield_now().await;
+        self.name.len() + id.len() + names.len()
     }
 }
 
 fn main() {
     let db = Db { name: String::new() };
+    drop((db.private(String::new(), &[]), db.private_entry(String::new(), &[])));
     drop((db.for_crate(vec![1]), db.for_crate_entry(vec![1]), db.method_entry(1)));
 }
