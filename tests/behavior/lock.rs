@@ -57,6 +57,7 @@ async fn without_lock_another_process_does_not_wait_and_one_value_stays() {
     let server = RedisServer::start().await;
     let (ours, theirs) = (cache_on(&server), cache_on(&server));
     let origin = Origin::held();
+    let begun = std::time::Instant::now();
     let (first, second) = tokio::join!(unlocked(&ours, &origin), async {
         origin.has_begun(1).await;
         let (second, ()) = tokio::join!(unlocked(&theirs, &origin), async {
@@ -66,6 +67,8 @@ async fn without_lock_another_process_does_not_wait_and_one_value_stays() {
         second
     });
     assert_eq!((first, second), (1, 2));
+    // A wait would have had its limit of five seconds.
+    assert!(begun.elapsed() < Duration::from_secs(4), "it waited");
     assert_eq!(
         unlocked(&ours, &origin).await,
         1,
@@ -189,7 +192,7 @@ async fn a_body_that_outlives_its_lease_keeps_it() {
 
 #[tokio::test]
 async fn a_body_that_reaches_its_own_key_does_not_wait_for_itself() {
-    #[redis_cached(key = "factorial:same", ttl = 600, lock = true, cache = cache, skip(cache, n))]
+    #[redis_cached(key = "factorial:same", ttl = 600, lock(wait = "60s"), cache = cache, skip(cache, n))]
     async fn nested(cache: &Cache, n: u64) -> u64 {
         if n == 0 {
             1
