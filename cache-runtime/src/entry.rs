@@ -200,8 +200,8 @@ pub(crate) enum Lookup {
     Missing,
 }
 
-/// Decides what an entry is worth to a reader that expects `schema`, at the time `now`.
-pub(crate) fn classify(entry: Option<&[u8]>, schema: Schema, now: Timestamp) -> Lookup {
+/// Decides what an entry is worth to a reader that expects `schema`. Most entries do not make it ask for the time.
+pub(crate) fn classify(entry: Option<&[u8]>, schema: Schema, now: impl Fn() -> Timestamp) -> Lookup {
     let Some(bytes) = entry else { return Lookup::Missing };
     let Some(header) = Header::decode(bytes) else {
         return Lookup::Unusable("not an entry of this format version");
@@ -215,8 +215,8 @@ pub(crate) fn classify(entry: Option<&[u8]>, schema: Schema, now: Timestamp) -> 
     if header.schema.fingerprint != schema.fingerprint {
         return Lookup::Unusable("written from another shape of the type");
     }
-    if header.flags.has(Flags::OUTLIVES) && now >= header.fresh_until {
-        if header.flags.has(Flags::LEASED) && now < header.lease_until {
+    if header.flags.has(Flags::OUTLIVES) && now() >= header.fresh_until {
+        if header.flags.has(Flags::LEASED) && now() < header.lease_until {
             return Lookup::Pending(header.token);
         }
         return Lookup::Stale(header);
@@ -271,8 +271,8 @@ mod tests {
     #[test]
     fn a_reader_takes_only_what_it_can_read() {
         let now = Timestamp::from_ticks(5);
-        let classify = |bytes: &[u8]| classify(Some(bytes), SCHEMA, now);
-        assert_eq!(super::classify(None, SCHEMA, now), Lookup::Missing);
+        let classify = |bytes: &[u8]| classify(Some(bytes), SCHEMA, || now);
+        assert_eq!(super::classify(None, SCHEMA, || now), Lookup::Missing);
         assert_eq!(classify(&bytes(&value(), b"x")), Lookup::Fresh(value()));
         assert_eq!(classify(&Header::lease(TOKEN, now).alone()), Lookup::Pending(TOKEN));
         for foreign in [&b""[..], b"{\"id\":7}", &bytes(&value(), b"")[..31], &[0xCA; 40]] {
@@ -288,14 +288,14 @@ mod tests {
     #[test]
     fn freshness_is_judged_by_the_clock_only_where_the_key_outlives_it() {
         let late = Timestamp::from_ticks(u64::MAX);
-        assert!(matches!(classify(Some(&bytes(&value(), b"x")), SCHEMA, late), Lookup::Fresh(_)));
+        assert!(matches!(classify(Some(&bytes(&value(), b"x")), SCHEMA, || late), Lookup::Fresh(_)));
         let mut outliving = value();
         outliving.flags = outliving.flags.with(Flags::OUTLIVES);
-        assert!(matches!(classify(Some(&bytes(&outliving, b"x")), SCHEMA, late), Lookup::Stale(_)));
+        assert!(matches!(classify(Some(&bytes(&outliving, b"x")), SCHEMA, || late), Lookup::Stale(_)));
         outliving.flags = outliving.flags.with(Flags::LEASED);
         outliving.fresh_until = Timestamp::from_ticks(1);
         outliving.lease_until = Timestamp::from_ticks(9);
         let during = Timestamp::from_ticks(5);
-        assert_eq!(classify(Some(&bytes(&outliving, b"x")), SCHEMA, during), Lookup::Pending(TOKEN));
+        assert_eq!(classify(Some(&bytes(&outliving, b"x")), SCHEMA, || during), Lookup::Pending(TOKEN));
     }
 }

@@ -37,8 +37,13 @@ fn user_of(id: u64) -> User {
     }
 }
 
+#[redis_cached(key = "user:<id>:v1", ttl = 600, lock = true)]
+async fn user(id: u64) -> User {
+    user_of(id)
+}
+
 #[redis_cached(key = "user:<id>:v1", ttl = 600, lock = true, cache = cache, skip(cache))]
-async fn user(cache: &Cache, id: u64) -> User {
+async fn user_in(cache: &Cache, id: u64) -> User {
     user_of(id)
 }
 
@@ -55,11 +60,12 @@ async fn user_by_hand(connection: &MultiplexedConnection, id: u64) -> User {
 #[tokio::main(worker_threads = 2)]
 async fn main() {
     let server = RedisServer::start().await;
-    let cache = Cache::builder()
+    Cache::builder()
         .redis_url(server.url())
         .deadline(Duration::from_secs(5))
         .build()
-        .expect("the URL is well formed");
+        .and_then(Cache::install)
+        .expect("the URL is well formed, and this is the first cache");
     let connection = server.client().await;
     let entry = rmp_serde::to_vec_named(&user_of(7)).expect("a user encodes");
     let size = entry.len();
@@ -71,15 +77,12 @@ async fn main() {
         .query_async(&mut connection.clone())
         .await
         .expect("the server is up");
-    user(&cache, 7).await;
+    user(7).await;
 
     println!("a warm hit of {size} bytes, the attribute beside a hand-written GET + decode on a MultiplexedConnection");
     for tasks in [1, 64] {
-        let (cache, connection) = (cache.clone(), connection.clone());
-        let attribute = move || {
-            let cache = cache.clone();
-            async move { user(&cache, 7).await.id }
-        };
+        let connection = connection.clone();
+        let attribute = || async { user(7).await.id };
         let by_hand = move || {
             let connection = connection.clone();
             async move { user_by_hand(&connection, 7).await.id }
@@ -91,7 +94,7 @@ async fn main() {
         .memory(Memory::entries(1_000))
         .build()
         .expect("nothing is wrong with it");
-    user(&memory, 7).await;
+    user_in(&memory, 7).await;
     let map = Arc::new(RwLock::new(std::collections::HashMap::from([(
         "user:7:v1".to_owned(),
         user_of(7),
@@ -99,7 +102,7 @@ async fn main() {
     println!("a hit in this process (key, lookup, decode) beside a RwLock<HashMap> lookup and clone");
     let attribute = move || {
         let memory = memory.clone();
-        async move { user(&memory, 7).await.id }
+        async move { user_in(&memory, 7).await.id }
     };
     let bare = move || {
         let map = Arc::clone(&map);

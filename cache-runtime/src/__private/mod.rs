@@ -22,7 +22,6 @@ use crate::handle::Entry;
 use crate::key::{self, KeyPart, KeyWriter};
 use crate::policy::{Lock, Others};
 use crate::scope::{self, Mode};
-use crate::observe;
 
 /// The cache of functions that name none.
 #[must_use]
@@ -153,31 +152,26 @@ impl<C: Coding> Plan<C> {
 }
 
 /// A cached call: the function's future runs at most once.
-pub async fn read<K, C, B>(plan: Plan<C>, kind: PhantomData<K>, body: Pin<&mut B>) -> K::Output
+pub fn read<K, C, B>(plan: Plan<C>, _: PhantomData<K>, body: Pin<&mut B>) -> impl Future<Output = K::Output>
 where
     K: Kind,
     C: Coding,
     B: Future<Output = K::Output>,
 {
-    call(plan, kind, body, None).await
+    call::<K, C, B>(plan, body, None)
 }
 
 /// A cached call under `fail_open = false`.
-pub async fn read_or_fail<K, C, B>(plan: Plan<C>, kind: PhantomData<K>, body: Pin<&mut B>) -> K::Output
+pub fn read_or_fail<K, C, B>(plan: Plan<C>, _: PhantomData<K>, body: Pin<&mut B>) -> impl Future<Output = K::Output>
 where
     K: FailClosed,
     C: Coding,
     B: Future<Output = K::Output>,
 {
-    call(plan, kind, body, Some(K::fail as fn(Error) -> K::Output)).await
+    call::<K, C, B>(plan, body, Some(K::fail as fn(Error) -> K::Output))
 }
 
-async fn call<K, C, B>(
-    plan: Plan<C>,
-    _: PhantomData<K>,
-    body: Pin<&mut B>,
-    refusal: engine::Refusal<K>,
-) -> K::Output
+async fn call<K, C, B>(plan: Plan<C>, body: Pin<&mut B>, refusal: engine::Refusal<K>) -> K::Output
 where
     K: Kind,
     C: Coding,
@@ -186,10 +180,7 @@ where
     let (cache, request) = plan.into_parts();
     let shared = cache.get().shared();
     let mode = if shared.enabled { scope::mode() } else { Mode::Bypass };
-    if mode != Mode::Bypass && tokio::runtime::Handle::try_current().is_err() {
-        observe::no_runtime(request.site, &request.key);
-        return body.await;
-    }
     let schema = shared.engine.schema::<C, K::Value>(request.site);
-    engine::read::<K, C, B>(Call::new(&shared.engine, request, schema, mode), body, refusal).await
+    let mut call = Call::new(&shared.engine, request, schema, mode);
+    engine::read::<K, C, B>(&mut call, body, refusal).await
 }

@@ -1,5 +1,6 @@
 //! One call: what it has seen, and what it does next.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -33,7 +34,8 @@ pub(crate) struct Call<'c> {
     pub(super) schema: Schema,
     pub(super) budget: Budget,
     mode: Mode,
-    arrived: Instant,
+    /// When the call began to be more than a look.
+    entered: Option<Instant>,
     at: Moment,
     group: Group,
     attempts: u32,
@@ -73,7 +75,7 @@ impl<'c> Call<'c> {
             schema,
             budget: Budget::new(engine.deadline),
             mode,
-            arrived: clock::now(),
+            entered: None,
             at: engine.flights.now(),
             group: Group::default(),
             attempts: 0,
@@ -105,7 +107,7 @@ impl<'c> Call<'c> {
     async fn advance(&mut self, refuses: bool) -> Advance {
         match self.mode {
             Mode::Bypass => return Advance::Alone(Outcome::Bypassed),
-            Mode::Refresh if self.is_inside_itself() => return Advance::Alone(Outcome::Bypassed),
+            Mode::Refresh if self.is_inside_itself() || !self.is_in_runtime() => return Advance::Alone(Outcome::Bypassed),
             Mode::Refresh => return self.refresh(refuses).await,
             Mode::Cached => {}
         }
@@ -120,6 +122,10 @@ impl<'c> Call<'c> {
             if self.is_inside_itself() {
                 return Advance::Alone(Outcome::Bypassed);
             }
+            if !self.is_in_runtime() {
+                return Advance::Alone(Outcome::Degraded);
+            }
+            self.entered();
             let (group, arrival) = (self.group, self.arrival());
             let next = match self.engine.flights.enter(self.shared_key(), group, arrival) {
                 Enter::Lead(lead) => Some(self.lead(lead, refuses).await),
@@ -137,14 +143,14 @@ impl<'c> Call<'c> {
         if std::mem::take(&mut self.looked) || self.blind {
             return Ok(None);
         }
-        let entry = self.budget.step("get", self.engine.backend.get(&self.request.key)).await?;
+        let entry = self.budget.step("get", pin!(self.engine.backend.get(&self.request.key))).await?;
         Ok(self.sight(entry, Outcome::Hit))
     }
 
     /// Takes note of what is at the key; `Some` is a value to serve.
     pub(super) fn sight(&mut self, entry: Option<Bytes>, outcome: Outcome) -> Option<Found> {
         (self.saw, self.take) = (None, Take::Missing);
-        match (entry::classify(entry.as_deref(), self.schema, Timestamp::now()), entry) {
+        match (entry::classify(entry.as_deref(), self.schema, Timestamp::now), entry) {
             (Lookup::Fresh(header), Some(bytes)) => return Some(Found { bytes, header, outcome }),
             (Lookup::Pending(token), _) => self.saw = Some(token),
             (Lookup::Unusable(why), Some(bytes)) => {
@@ -162,7 +168,8 @@ impl<'c> Call<'c> {
     /// Waits for a flight of this process; `None` where it came to nothing that this call may take.
     async fn wait(&mut self, mut seat: Seat) -> Option<Advance> {
         let limit = self.request.lock.wait;
-        let Some((evidence, landing)) = seat.landing(self.arrived, limit).await else {
+        let arrived = self.entered();
+        let Some((evidence, landing)) = self.budget.pause(seat.landing(arrived, limit)).await else {
             observe::waited_too_long(self.request.site, &self.request.key, limit);
             return Some(Advance::Alone(self.miss()));
         };
@@ -186,7 +193,7 @@ impl<'c> Call<'c> {
                 if self.request.lock.others == Others::Run {
                     break;
                 }
-                match self.follow(self.arrived + self.request.lock.wait).await {
+                match self.follow().await {
                     Followed::Found(found, since) => return Self::land(&lead, found, since),
                     Followed::Gone => {}
                     Followed::Limit => break,
@@ -228,7 +235,7 @@ impl<'c> Call<'c> {
 
     async fn take_lease(&mut self, token: Token) -> Result<Leased, Error> {
         let request = LeaseRequest::new(token, self.request.lock.lease, self.take.clone());
-        self.budget.step("lease", self.engine.backend.lease(&self.request.key, &request)).await
+        self.budget.step("lease", pin!(self.engine.backend.lease(&self.request.key, &request))).await
     }
 
     /// A lease that was not answered in time may still be granted: it is then given back.
@@ -263,6 +270,11 @@ impl<'c> Call<'c> {
         }
     }
 
+    /// Since when the call waits for others, if it does.
+    pub(super) fn entered(&mut self) -> Instant {
+        *self.entered.get_or_insert_with(clock::now)
+    }
+
     pub(super) fn shared_key(&mut self) -> &Arc<str> {
         self.shared_key.get_or_insert_with(|| Arc::from(&*self.request.key))
     }
@@ -270,6 +282,15 @@ impl<'c> Call<'c> {
     /// Whether the function that loads this key is what makes this call.
     fn is_inside_itself(&self) -> bool {
         scope::leads(self.cache_address(), &self.request.key)
+    }
+
+    /// Whether there is a tokio runtime: whatever waits needs its timers.
+    fn is_in_runtime(&self) -> bool {
+        let found = tokio::runtime::Handle::try_current().is_ok();
+        if !found {
+            observe::no_runtime(self.request.site, &self.request.key);
+        }
+        found
     }
 
     pub(super) fn cache_address(&self) -> usize {

@@ -73,11 +73,15 @@ impl<'s, 'c> Fill<'s, 'c> {
         self.evidence = Some(lead.loading(seen));
         self.started = clock::now();
         let body = pin!(scope::leading(self.call.cache_address(), Arc::clone(self.call.shared_key()), body));
-        let Some(held) = held else { return body.await };
-        match select(body, pin!(held.keep(self.call.request.lock.lease))).await {
-            Either::Left((output, _)) => output,
-            Either::Right(((), body)) => body.await,
-        }
+        let lease = self.call.request.lock.lease;
+        let kept = async {
+            let Some(held) = held else { return body.await };
+            match select(body, pin!(held.keep(lease))).await {
+                Either::Left((output, _)) => output,
+                Either::Right(((), body)) => body.await,
+            }
+        };
+        self.call.budget.pause(kept).await
     }
 
     /// Encodes the value, if it is wanted. `encode` appends the payload.
@@ -144,7 +148,11 @@ impl<'s, 'c> Fill<'s, 'c> {
     /// `None` where the store failed.
     async fn commit(&mut self, token: Token, entry: Bytes, lifetime: Duration) -> Option<Commit> {
         let Call { engine, budget, request, .. } = &mut *self.call;
-        match budget.step("commit", engine.backend.commit(&request.key, token, entry, lifetime)).await {
+        let answer = {
+            let commit = pin!(engine.backend.commit(&request.key, token, entry, lifetime));
+            budget.step("commit", commit).await
+        };
+        match answer {
             Ok(commit) => {
                 if commit == Commit::Lost {
                     observe::commit_lost(request.site, &request.key);
@@ -161,7 +169,11 @@ impl<'s, 'c> Fill<'s, 'c> {
 
     async fn release(&mut self, token: Token) {
         let Call { engine, budget, request, .. } = &mut *self.call;
-        match budget.step("release", engine.backend.release(&request.key, token)).await {
+        let answer = {
+            let release = pin!(engine.backend.release(&request.key, token));
+            budget.step("release", release).await
+        };
+        match answer {
             Ok(()) => self.settle(),
             Err(error) => observe::failed(request.site, &request.key, "release", &error),
         }
@@ -187,7 +199,7 @@ impl Lease {
     async fn keep(&self, ttl: Duration) {
         for _ in 0..MAX_RENEWALS {
             tokio::time::sleep(ttl.mul_f64(RENEW_AFTER)).await;
-            let renewal = self.engine.backend.renew(&self.key, self.token, ttl);
+            let renewal = pin!(self.engine.backend.renew(&self.key, self.token, ttl));
             match Budget::new(self.engine.deadline).step("renew", renewal).await {
                 Ok(true) => {}
                 Ok(false) => return observe::lease_lost(self.site, &self.key),
@@ -205,7 +217,7 @@ impl Drop for Lease {
         }
         let (engine, site, key, token) = (Arc::clone(&self.engine), self.site, Arc::clone(&self.key), self.token);
         let mut release = Box::pin(async move {
-            let release = engine.backend.release(&key, token);
+            let release = pin!(engine.backend.release(&key, token));
             if let Err(error) = Budget::new(engine.deadline).step("release", release).await {
                 observe::failed(site, &key, "release", &error);
             }

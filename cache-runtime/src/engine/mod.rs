@@ -72,7 +72,7 @@ pub(crate) type Refusal<K> = Option<fn(Error) -> <K as Kind>::Output>;
 /// Serves a call: from the store, from another caller, or from the function, whose future `body` runs at most once.
 ///
 /// Dropping the future abandons the call: a lease it holds is given back, and who waits for it goes on.
-pub(crate) async fn read<K, C, B>(mut call: Call<'_>, body: Pin<&mut B>, refusal: Refusal<K>) -> K::Output
+pub(crate) async fn read<K, C, B>(call: &mut Call<'_>, body: Pin<&mut B>, refusal: Refusal<K>) -> K::Output
 where
     K: Kind,
     C: Coding,

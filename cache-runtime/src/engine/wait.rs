@@ -1,10 +1,11 @@
 //! Waiting for another process: polling with growing back-off, up to a limit.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use super::call::{Call, Found};
 use super::single_flight::Moment;
-use crate::clock::{self, Instant};
+use crate::clock;
 use crate::error::Error;
 use crate::report::Outcome;
 use crate::store::{Budget, Store};
@@ -30,14 +31,18 @@ pub(super) enum Followed {
 
 impl Call<'_> {
     /// Waits for the value of whoever holds the lease; a lease that changes hands is followed on.
-    pub(super) async fn follow(&mut self, until: Instant) -> Followed {
+    pub(super) async fn follow(&mut self) -> Followed {
+        let until = self.entered() + self.request.lock.wait;
         observe::waits(self.request.site, &self.request.key);
         for attempt in 0_u32.. {
             let wake = clock::now() + pause(attempt, random::unit());
-            tokio::time::sleep_until(wake.min(until)).await;
+            self.budget.pause(tokio::time::sleep_until(wake.min(until))).await;
             let since = self.engine.flights.next();
             // Each look has the whole deadline: waiting is what the caller asked for.
-            let look = Budget::new(self.engine.deadline).step("get", self.engine.backend.get(&self.request.key)).await;
+            let look = {
+                let look = pin!(self.engine.backend.get(&self.request.key));
+                self.budget.pause(Budget::new(self.engine.deadline).step("get", look)).await
+            };
             match look.map(|entry| (self.sight(entry, Outcome::Waited), self.saw)) {
                 Ok((Some(found), _)) => return Followed::Found(found, since),
                 Ok((None, None)) => return Followed::Gone,

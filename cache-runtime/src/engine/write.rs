@@ -1,5 +1,7 @@
 //! What an entry's handle does: look, put, invalidate.
 
+use std::pin::pin;
+
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -16,9 +18,9 @@ use crate::{observe, random};
 impl Engine {
     /// The fresh value at the key.
     pub(crate) async fn peek<C: Coding, V: DeserializeOwned>(&self, request: &Request) -> Result<Option<V>, Error> {
-        let found = Budget::new(self.deadline).step("get", self.backend.get(&request.key)).await?;
+        let found = Budget::new(self.deadline).step("get", pin!(self.backend.get(&request.key))).await?;
         let schema = self.schema::<C, V>(request.site);
-        let payload = match (entry::classify(found.as_deref(), schema, Timestamp::now()), &found) {
+        let payload = match (entry::classify(found.as_deref(), schema, Timestamp::now), &found) {
             (Lookup::Fresh(_), Some(bytes)) => entry::payload(bytes),
             (Lookup::Unusable(why), _) => {
                 observe::unusable(request.site, &request.key, why);
@@ -49,7 +51,7 @@ impl Engine {
 
     /// Stores an entry; fills in flight lose their lease.
     pub(crate) async fn put(&self, request: &Request, entry: Bytes, lifetime: std::time::Duration) -> Result<(), Error> {
-        let put = self.backend.put(&request.key, entry, lifetime);
+        let put = pin!(self.backend.put(&request.key, entry, lifetime));
         let done = Budget::new(self.deadline).step("put", put).await;
         self.flights.end(&request.key);
         done
@@ -57,7 +59,7 @@ impl Engine {
 
     /// Removes value and lease; fills in flight lose their lease, and who arrives from now on joins none of them.
     pub(crate) async fn invalidate(&self, request: &Request) -> Result<(), Error> {
-        let done = Budget::new(self.deadline).step("remove", self.backend.remove(&request.key)).await;
+        let done = Budget::new(self.deadline).step("remove", pin!(self.backend.remove(&request.key))).await;
         self.flights.end(&request.key);
         match &done {
             Ok(()) => observe::invalidated(request.site, &request.key),

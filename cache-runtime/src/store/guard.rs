@@ -1,39 +1,60 @@
 //! The time that one call may spend on the cache: a hung store costs a caller no more than this.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::Poll;
 use std::time::Duration;
 
-use crate::clock;
+use crate::clock::{self, Instant};
 use crate::error::{Error, ErrorKind};
 
-/// What all the cache steps of one call may take together. Waiting for another caller's load does not count, nor does
-/// the user's function.
+/// What all the cache steps of one call may take together. It runs from the first step on, and stands still while the
+/// call waits for another caller's load or for the user's function.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Budget {
-    left: Duration,
     whole: Duration,
+    /// When it is spent; unknown before the first step, so that a call which needs none reads no clock.
+    until: Option<Instant>,
 }
 
 impl Budget {
     pub(crate) fn new(deadline: Duration) -> Self {
-        Self { left: deadline, whole: deadline }
+        Self { whole: deadline, until: None }
     }
 
-    /// Runs one step, and takes its time from the budget. A step that does not end in time is dropped.
+    /// Runs one step. A step that does not end in time is dropped: it may have happened or not.
     ///
-    /// A store answers after the deadline with an error, and never again in this call: the budget is spent.
+    /// A step that ends without waiting, as those of an in-process store do, needs neither clock nor timer.
     pub(crate) async fn step<T>(
         &mut self,
         name: &'static str,
-        step: impl Future<Output = Result<T, Error>>,
+        mut step: Pin<&mut impl Future<Output = Result<T, Error>>>,
     ) -> Result<T, Error> {
-        let started = clock::now();
-        let answer = tokio::time::timeout_at(started + self.left, step).await;
-        self.left = self.left.saturating_sub(clock::now() - started);
-        answer.unwrap_or_else(|_| {
-            self.left = Duration::ZERO;
-            Err(Error::new(ErrorKind::Timeout, format!("the store did not answer `{name}` within {:?}", self.whole)))
+        let mut timer = pin!(None);
+        poll_fn(|context| {
+            if let Poll::Ready(answer) = step.as_mut().poll(context) {
+                return Poll::Ready(answer);
+            }
+            if timer.is_none() {
+                let until = *self.until.get_or_insert_with(|| clock::now() + self.whole);
+                timer.set(Some(tokio::time::sleep_until(until)));
+            }
+            let Some(timer) = timer.as_mut().as_pin_mut() else { return Poll::Pending };
+            timer.poll(context).map(|()| {
+                let context = format!("the store did not answer `{name}` within {:?}", self.whole);
+                Err(Error::new(ErrorKind::Timeout, context))
+            })
         })
+        .await
+    }
+
+    /// Waits for something that is not the store's to answer: the budget stands still.
+    pub(crate) async fn pause<F: Future>(&mut self, waiting: F) -> F::Output {
+        let Some(until) = self.until else { return waiting.await };
+        let paused = clock::now();
+        let output = waiting.await;
+        self.until = Some(until + (clock::now() - paused));
+        output
     }
 }
 
@@ -44,14 +65,19 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn steps_share_one_budget() {
         let mut budget = Budget::new(Duration::from_millis(100));
-        let slow = async {
+        let slow = pin!(async {
             tokio::time::sleep(Duration::from_millis(60)).await;
             Ok(7)
-        };
+        });
         assert_eq!(budget.step("get", slow).await.expect("in time"), 7);
+        budget.pause(tokio::time::sleep(Duration::from_secs(9))).await;
         let started = clock::now();
-        let error = budget.step("lease", std::future::pending::<Result<(), _>>()).await.expect_err("hung");
+        let hung = pin!(std::future::pending::<Result<(), _>>());
+        let error = budget.step("lease", hung).await.expect_err("hung");
         assert!(error.is_timeout(), "{error}");
         assert_eq!((clock::now() - started).as_millis(), 40, "what was left of 100 ms");
+        let hung = pin!(std::future::pending::<Result<(), _>>());
+        budget.step("commit", hung).await.expect_err("the budget is spent");
+        assert_eq!((clock::now() - started).as_millis(), 40, "no step waits once it is spent");
     }
 }

@@ -10,6 +10,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::runtime::Handle;
 
 pub(crate) use self::guard::Budget;
 pub use self::memory::Memory;
@@ -19,7 +20,7 @@ pub use self::transition::{Admission, Expiry, Withdrawal, admit, commits, withdr
 use crate::clock::Timestamp;
 use crate::entry::Header;
 pub use crate::entry::{HEADER_LEN, Token};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 
 /// A place for entries that several callers, and several processes, share.
 ///
@@ -131,11 +132,18 @@ macro_rules! each {
             Backend::Memory($store) => $call.await,
             Backend::Redis($store) => $call.await,
             Backend::Own(own) => {
+                in_runtime()?;
                 let $store = own.erased();
                 $call.await
             }
         }
     };
+}
+
+/// The runtime that this call is in. What may wait needs one: for its deadline, and for its connection.
+fn in_runtime() -> Result<Handle, Error> {
+    Handle::try_current()
+        .map_err(|error| Error::new(ErrorKind::Unavailable, "the store needs a tokio runtime").with_source(error))
 }
 
 impl Store for Backend {

@@ -8,8 +8,8 @@
 //! takes the slot out of the list when it is dropped.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 use std::time::Duration;
 
 use redis::aio::{ConnectionLike, MultiplexedConnection};
@@ -18,6 +18,7 @@ use tokio::runtime::{self, Handle};
 use tokio::sync::{Notify, watch};
 
 use super::refused;
+use crate::store::in_runtime;
 use crate::error::{Error, ErrorKind};
 
 /// How long making a connection may take, with TLS and authentication: callers do not wait for it longer than their
@@ -51,10 +52,16 @@ pub(crate) enum Source {
 
 impl Source {
     /// A connection to send one command over.
-    pub(crate) async fn connection(&self) -> Result<Connection, Error> {
+    pub(crate) async fn connection(&self) -> Result<Connection<'_>, Error> {
         match self {
-            Self::PerRuntime(connections) => PerRuntime::connection(connections).await,
-            Self::Ready(connection) => Ok(Connection::Ready(connection.boxed_clone())),
+            Self::PerRuntime(connections) => {
+                let (link, number) = connections.link().await?;
+                Ok(Connection { link: Link::Own(link), slot: Some(Numbered { connections, number }) })
+            }
+            Self::Ready(connection) => {
+                in_runtime()?;
+                Ok(Connection { link: Link::Ready(connection.boxed_clone()), slot: None })
+            }
         }
     }
 }
@@ -68,41 +75,66 @@ impl fmt::Debug for Source {
     }
 }
 
-/// A connection, and how it fared.
-pub(crate) enum Connection {
-    Own(MultiplexedConnection, Arc<Slot>),
-    Ready(Box<dyn ReadyConnection>),
+/// A connection to send one command over, and the slot that hears how it fared.
+pub(crate) struct Connection<'s> {
+    link: Link,
+    slot: Option<Numbered<'s>>,
 }
 
-impl Connection {
+impl Connection<'_> {
     /// Sends a command (or script) and waits for its answer. A connection that is dead, or that leaves several commands
     /// in a row without an answer, is replaced.
     pub(crate) async fn answered<T>(
-        &mut self,
-        send: impl AsyncFnOnce(&mut Self) -> redis::RedisResult<T>,
+        mut self,
+        send: impl AsyncFnOnce(&mut Link) -> redis::RedisResult<T>,
     ) -> Result<T, Error> {
-        let slot = match self {
-            Self::Own(_, slot) => Some(Arc::clone(slot)),
-            Self::Ready(_) => None,
-        };
-        let unanswered = slot.as_deref().map(Unanswered);
-        let answer = send(self).await;
+        let unanswered = self.slot.map(Unanswered);
+        let answer = send(&mut self.link).await;
         if let Some(unanswered) = unanswered {
             unanswered.answered();
         }
         answer.map_err(|error| {
-            if let Some(slot) = slot.as_deref().filter(|_| error.is_io_error() || error.is_unrecoverable_error()) {
-                slot.retire();
+            if let Some(slot) = self.slot.filter(|_| error.is_io_error() || error.is_unrecoverable_error()) {
+                slot.connections.retire(slot.number);
             }
             refused(error)
         })
     }
 }
 
-impl ConnectionLike for Connection {
+/// A slot, known by its number: a call holds no count on it, which the callers on other cores would pass round.
+#[derive(Clone, Copy)]
+struct Numbered<'s> {
+    connections: &'s PerRuntime,
+    number: u64,
+}
+
+/// A command on its way. Dropped before its answer, it counts against its connection.
+struct Unanswered<'s>(Numbered<'s>);
+
+impl Unanswered<'_> {
+    fn answered(self) {
+        self.0.connections.answered(self.0.number);
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        self.0.connections.unanswered(self.0.number);
+    }
+}
+
+/// What carries commands.
+pub(crate) enum Link {
+    Own(MultiplexedConnection),
+    Ready(Box<dyn ReadyConnection>),
+}
+
+impl ConnectionLike for Link {
     fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
         match self {
-            Self::Own(connection, _) => connection.req_packed_command(command),
+            Self::Own(connection) => connection.req_packed_command(command),
             Self::Ready(connection) => connection.req_packed_command(command),
         }
     }
@@ -114,14 +146,14 @@ impl ConnectionLike for Connection {
         count: usize,
     ) -> RedisFuture<'a, Vec<Value>> {
         match self {
-            Self::Own(connection, _) => connection.req_packed_commands(pipeline, offset, count),
+            Self::Own(connection) => connection.req_packed_commands(pipeline, offset, count),
             Self::Ready(connection) => connection.req_packed_commands(pipeline, offset, count),
         }
     }
 
     fn get_db(&self) -> i64 {
         match self {
-            Self::Own(connection, _) => connection.get_db(),
+            Self::Own(connection) => connection.get_db(),
             Self::Ready(connection) => connection.get_db(),
         }
     }
@@ -131,42 +163,86 @@ impl ConnectionLike for Connection {
 pub(crate) struct PerRuntime {
     client: redis::Client,
     slots: RwLock<Vec<Arc<Slot>>>,
+    /// The number of the next slot.
+    next: AtomicU64,
+    /// Whether some slot has a command that was not answered.
+    suspicious: AtomicBool,
+    this: Weak<Self>,
 }
 
 impl PerRuntime {
-    pub(crate) fn new(client: redis::Client) -> Self {
-        Self { client, slots: RwLock::default() }
+    pub(crate) fn new(client: redis::Client) -> Arc<Self> {
+        Arc::new_cyclic(|this| Self {
+            client,
+            slots: RwLock::default(),
+            next: AtomicU64::new(0),
+            suspicious: AtomicBool::new(false),
+            this: Weak::clone(this),
+        })
     }
 
-    async fn connection(self: &Arc<Self>) -> Result<Connection, Error> {
-        let handle = Handle::try_current()
-            .map_err(|error| Error::new(ErrorKind::Unavailable, "Redis needs a tokio runtime").with_source(error))?;
-        let slot = self.slot(&handle);
-        if let Dial::Up(connection) = &*slot.dial.borrow() {
-            return Ok(Connection::Own(connection.clone(), Arc::clone(&slot)));
+    /// The connection of the runtime that the caller is in, and the number of its slot.
+    async fn link(&self) -> Result<(MultiplexedConnection, u64), Error> {
+        let handle = in_runtime()?;
+        let id = handle.id();
+        let up = |slot: &Arc<Slot>| slot.up.get().map(|link| (link.clone(), slot.number));
+        if let Some(up) = self.read().iter().find(|slot| slot.runtime == id).and_then(up) {
+            return Ok(up);
         }
-        slot.dialed().await
+        let slot = self.dialing(&handle);
+        slot.dialed().await?;
+        up(&slot).ok_or_else(given_up)
     }
 
     /// The slot of this runtime; a new one begins to dial.
-    fn slot(self: &Arc<Self>, handle: &Handle) -> Arc<Slot> {
+    fn dialing(&self, handle: &Handle) -> Arc<Slot> {
         let id = handle.id();
-        let find = |slots: &[Arc<Slot>]| slots.iter().find(|slot| slot.runtime == id).cloned();
-        if let Some(slot) = find(&self.slots.read().unwrap_or_else(PoisonError::into_inner)) {
-            return slot;
-        }
-        let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
-        find(&slots).unwrap_or_else(|| {
-            let slot = Arc::new(Slot::new(id, Arc::downgrade(self)));
+        let mut slots = self.write();
+        let known = slots.iter().find(|slot| slot.runtime == id).cloned();
+        known.unwrap_or_else(|| {
+            let number = self.next.fetch_add(1, Ordering::Relaxed);
+            let slot = Arc::new(Slot::new(id, number));
             slots.push(Arc::clone(&slot));
-            handle.spawn(Held(Arc::clone(&slot)).dial(self.client.clone()));
+            let held = Held { slot: Arc::clone(&slot), connections: Weak::clone(&self.this) };
+            handle.spawn(held.dial(self.client.clone()));
             slot
         })
     }
 
-    fn remove(&self, slot: &Slot) {
-        let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
-        slots.retain(|other| !std::ptr::eq(&raw const **other, slot));
+    /// Gives a connection up: the next caller dials again.
+    fn retire(&self, number: u64) {
+        let mut slots = self.write();
+        if let Some(index) = slots.iter().position(|slot| slot.number == number) {
+            slots.swap_remove(index).retired.notify_one();
+        }
+    }
+
+    fn answered(&self, number: u64) {
+        if self.suspicious.load(Ordering::Relaxed) {
+            let slots = self.read();
+            if let Some(slot) = slots.iter().find(|slot| slot.number == number) {
+                slot.unanswered.store(0, Ordering::Relaxed);
+            }
+            let suspicious = slots.iter().any(|slot| slot.unanswered.load(Ordering::Relaxed) > 0);
+            self.suspicious.store(suspicious, Ordering::Relaxed);
+        }
+    }
+
+    fn unanswered(&self, number: u64) {
+        self.suspicious.store(true, Ordering::Relaxed);
+        let count = |slot: &Arc<Slot>| slot.unanswered.fetch_add(1, Ordering::Relaxed) + 1;
+        let unanswered = self.read().iter().find(|slot| slot.number == number).map_or(0, count);
+        if unanswered >= MAX_UNANSWERED {
+            self.retire(number);
+        }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Vec<Arc<Slot>>> {
+        self.slots.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Vec<Arc<Slot>>> {
+        self.slots.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -182,48 +258,49 @@ impl Drop for PerRuntime {
 /// The connection of one runtime.
 pub(crate) struct Slot {
     runtime: runtime::Id,
+    /// The connection, once it is made.
+    up: OnceLock<MultiplexedConnection>,
     dial: watch::Sender<Dial>,
     /// Wakes the task that holds the slot, which ends.
     retired: Notify,
     unanswered: AtomicU32,
-    owner: Weak<PerRuntime>,
+    number: u64,
 }
 
 /// How far a connection is.
 enum Dial {
     Dialing,
-    Up(MultiplexedConnection),
+    Up,
     Down(String),
 }
 
+fn given_up() -> Error {
+    Error::new(ErrorKind::Unavailable, "the connection to Redis was given up")
+}
+
 impl Slot {
-    fn new(runtime: runtime::Id, owner: Weak<PerRuntime>) -> Self {
+    fn new(runtime: runtime::Id, number: u64) -> Self {
         let (dial, _) = watch::channel(Dial::Dialing);
-        Self { runtime, dial, retired: Notify::new(), unanswered: AtomicU32::new(0), owner }
+        Self { runtime, up: OnceLock::new(), dial, retired: Notify::new(), unanswered: AtomicU32::new(0), number }
     }
 
     /// Waits until the dialing has an end.
-    async fn dialed(self: Arc<Self>) -> Result<Connection, Error> {
+    async fn dialed(&self) -> Result<(), Error> {
         let mut dial = self.dial.subscribe();
         let ended = dial.wait_for(|dial| !matches!(dial, Dial::Dialing)).await;
         match ended.as_deref() {
-            Ok(Dial::Up(connection)) => Ok(Connection::Own(connection.clone(), Arc::clone(&self))),
             Ok(Dial::Down(why)) => Err(Error::new(ErrorKind::Unavailable, format!("cannot connect to Redis: {why}"))),
-            Ok(Dial::Dialing) | Err(_) => Err(Error::new(ErrorKind::Unavailable, "the connection was given up")),
+            Ok(Dial::Up | Dial::Dialing) => Ok(()),
+            Err(_) => Err(given_up()),
         }
-    }
-
-    /// Gives the connection up: the next caller dials again.
-    fn retire(&self) {
-        if let Some(owner) = self.owner.upgrade() {
-            owner.remove(self);
-        }
-        self.retired.notify_one();
     }
 }
 
 /// The hold of a slot's task on it; dropped with the task, also when the runtime goes.
-struct Held(Arc<Slot>);
+struct Held {
+    slot: Arc<Slot>,
+    connections: Weak<PerRuntime>,
+}
 
 impl Held {
     async fn dial(self, client: redis::Client) {
@@ -233,8 +310,9 @@ impl Held {
         let dialing = client.get_multiplexed_async_connection_with_config(&config);
         match tokio::time::timeout(CONNECT_TIMEOUT, dialing).await {
             Ok(Ok(connection)) => {
-                self.0.dial.send_replace(Dial::Up(connection));
-                self.0.retired.notified().await;
+                let _ = self.slot.up.set(connection);
+                self.slot.dial.send_replace(Dial::Up);
+                self.slot.retired.notified().await;
             }
             Ok(Err(error)) => self.pause(error.to_string()).await,
             Err(_) => self.pause(format!("no answer within {CONNECT_TIMEOUT:?}")).await,
@@ -242,33 +320,15 @@ impl Held {
     }
 
     async fn pause(&self, why: String) {
-        self.0.dial.send_replace(Dial::Down(why));
+        self.slot.dial.send_replace(Dial::Down(why));
         tokio::time::sleep(RECONNECT_PAUSE).await;
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        if let Some(owner) = self.0.owner.upgrade() {
-            owner.remove(&self.0);
-        }
-    }
-}
-
-/// Counts a command that is dropped before its answer.
-struct Unanswered<'s>(&'s Slot);
-
-impl Unanswered<'_> {
-    fn answered(self) {
-        self.0.unanswered.store(0, Ordering::Relaxed);
-        std::mem::forget(self);
-    }
-}
-
-impl Drop for Unanswered<'_> {
-    fn drop(&mut self) {
-        if self.0.unanswered.fetch_add(1, Ordering::Relaxed) + 1 >= MAX_UNANSWERED {
-            self.0.retire();
+        if let Some(connections) = self.connections.upgrade() {
+            connections.retire(self.slot.number);
         }
     }
 }

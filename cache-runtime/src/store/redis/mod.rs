@@ -3,7 +3,6 @@
 mod connect;
 mod scripts;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -24,7 +23,7 @@ pub(crate) struct RedisStore {
 impl RedisStore {
     /// A store that connects when first used, once for each tokio runtime.
     pub(crate) fn with_client(client: redis::Client) -> Self {
-        Self { source: Source::PerRuntime(Arc::new(PerRuntime::new(client))) }
+        Self { source: Source::PerRuntime(PerRuntime::new(client)) }
     }
 
     /// A store on a connection that is there.
@@ -41,13 +40,11 @@ impl RedisStore {
     }
 
     async fn invoke<T: redis::FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, Error> {
-        let mut connection = self.source.connection().await?;
-        connection.answered(async |connection| script.invoke_async(connection).await).await
+        self.source.connection().await?.answered(async |link| script.invoke_async(link).await).await
     }
 
     async fn send<T: redis::FromRedisValue>(&self, command: &redis::Cmd) -> Result<T, Error> {
-        let mut connection = self.source.connection().await?;
-        connection.answered(async |connection| command.query_async(connection).await).await
+        self.source.connection().await?.answered(async |link| command.query_async(link).await).await
     }
 }
 
