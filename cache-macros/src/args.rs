@@ -2,12 +2,12 @@
 
 use proc_macro2::{TokenStream, TokenTree};
 use syn::ext::IdentExt as _;
-use syn::parse::{Parse, ParseStream, Parser as _};
-use syn::punctuated::Punctuated;
-use syn::{Expr, Ident, Lit, LitBool, LitStr, Path, Token, Type, parenthesized};
+use syn::parse::{ParseStream, Parser as _};
+use syn::{Expr, Ident, Lit, LitStr, Path, Token, Type};
 
-use crate::duration::{Period, literal};
+use crate::duration::Period;
 use crate::errors::{Errors, nearest, quoted};
+use crate::values::{self, error_at};
 
 /// Each argument, as one writes it.
 const USAGE: [(&str, &str); 10] = [
@@ -25,9 +25,6 @@ const USAGE: [(&str, &str); 10] = [
 
 /// Each option of `lock`, likewise.
 const LOCK_USAGE: [(&str, &str); 2] = [("wait", r#"lock(wait = "5s")"#), ("lease", r#"lock(lease = "10s")"#)];
-
-/// The largest spread of a TTL: beyond it, values would live less than half as long as the user said.
-const MOST_JITTER: f64 = 0.5;
 
 /// A value and the name before it, where errors about the argument as a whole are put.
 pub(crate) struct Arg<T> {
@@ -104,16 +101,16 @@ impl Args {
             return Err(error_at(&name, format!("`{word}` is given twice: keep one of the two")));
         }
         match word.as_str() {
-            "key" => set(&mut self.key, name, input, key),
-            "ttl" => set(&mut self.ttl, name, input, period),
-            "lock" => set(&mut self.lock, name, input, lock),
-            "skip" => set(&mut self.skip, name, input, skip),
-            "jitter" => set(&mut self.jitter, name, input, jitter),
-            "codec" => set(&mut self.codec, name, input, codec),
-            "cache" => set(&mut self.cache, name, input, value),
-            "entry" => set(&mut self.entry, name, input, entry),
-            "fail_open" => set(&mut self.fail_open, name, input, switch),
-            "crate" => set(&mut self.runtime, name, input, runtime),
+            "key" => set(&mut self.key, name, input, values::key),
+            "ttl" => set(&mut self.ttl, name, input, values::period),
+            "lock" => set(&mut self.lock, name, input, values::lock),
+            "skip" => set(&mut self.skip, name, input, values::skip),
+            "jitter" => set(&mut self.jitter, name, input, values::jitter),
+            "codec" => set(&mut self.codec, name, input, values::codec),
+            "cache" => set(&mut self.cache, name, input, values::value),
+            "entry" => set(&mut self.entry, name, input, values::entry),
+            "fail_open" => set(&mut self.fail_open, name, input, values::switch),
+            "crate" => set(&mut self.runtime, name, input, values::runtime),
             _ => Err(unknown(&name)),
         }
     }
@@ -135,7 +132,7 @@ impl Args {
     }
 }
 
-fn set<T>(
+pub(crate) fn set<T>(
     slot: &mut Option<Arg<T>>,
     name: Ident,
     input: ParseStream,
@@ -162,7 +159,7 @@ fn unknown(name: &Ident) -> syn::Error {
     )
 }
 
-fn usage(name: &str) -> Option<&'static str> {
+pub(crate) fn usage(name: &str) -> Option<&'static str> {
     USAGE
         .iter()
         .chain(&LOCK_USAGE)
@@ -170,180 +167,7 @@ fn usage(name: &str) -> Option<&'static str> {
         .map(|(_, usage)| *usage)
 }
 
-fn error_at(tokens: impl quote::ToTokens, message: impl std::fmt::Display) -> syn::Error {
-    syn::Error::new_spanned(tokens, message)
-}
-
-/// `what`, and how the argument is written instead.
-fn misuse(tokens: impl quote::ToTokens, name: &Ident, what: &str) -> syn::Error {
-    let usage = usage(&name.to_string()).unwrap_or_default();
-    error_at(tokens, format!("{what}: write `{usage}`"))
-}
-
-/// Reads `= value`.
-fn value<T: Parse>(name: &Ident, input: ParseStream) -> syn::Result<T> {
-    if input.parse::<Option<Token![=]>>()?.is_none() {
-        return Err(misuse(name, name, &format!("`{name}` takes a value after `=`")));
-    }
-    if input.is_empty() || input.peek(Token![,]) {
-        return Err(misuse(name, name, &format!("`{name}` has no value")));
-    }
-    input.parse().map_err(|error| {
-        let usage = usage(&name.to_string()).unwrap_or_default();
-        syn::Error::new(error.span(), format!("this is no value for `{name}`: write `{usage}`"))
-    })
-}
-
-fn key(name: &Ident, input: ParseStream) -> syn::Result<LitStr> {
-    let value: Expr = value(name, input)?;
-    match literal(&value) {
-        Some(Lit::Str(template)) => Ok(template.clone()),
-        _ => Err(misuse(&value, name, "the key is a template in quotes")),
-    }
-}
-
-fn period(name: &Ident, input: ParseStream) -> syn::Result<Period> {
-    Period::new(&name.to_string(), value(name, input)?)
-}
-
-fn switch(name: &Ident, input: ParseStream) -> syn::Result<bool> {
-    let value: Expr = value(name, input)?;
-    match literal(&value) {
-        Some(Lit::Bool(LitBool { value, .. })) => Ok(*value),
-        _ => Err(misuse(&value, name, &format!("`{name}` is `true` or `false`"))),
-    }
-}
-
-fn lock(name: &Ident, input: ParseStream) -> syn::Result<Lock> {
-    if !input.peek(syn::token::Paren) {
-        let on = switch(name, input)?;
-        return Ok(if on {
-            Lock::On {
-                wait: None,
-                lease: None,
-            }
-        } else {
-            Lock::Off
-        });
-    }
-    let options = in_parentheses(input, lock_options)?;
-    match options {
-        Lock::On {
-            wait: None,
-            lease: None,
-        } => Err(misuse(name, name, "`lock()` says nothing")),
-        options => Ok(options),
-    }
-}
-
-fn lock_options(input: ParseStream) -> syn::Result<Lock> {
-    let (mut wait, mut lease) = (None, None);
-    while !input.is_empty() {
-        let option = Ident::parse_any(input)?;
-        let slot = match option.to_string().as_str() {
-            "wait" => &mut wait,
-            "lease" => &mut lease,
-            _ => {
-                return Err(error_at(
-                    &option,
-                    "`lock` has two options: `lock(wait = \"5s\", lease = \"10s\")`",
-                ));
-            }
-        };
-        if slot.is_some() {
-            return Err(error_at(
-                &option,
-                format!("`{option}` is given twice: keep one of the two"),
-            ));
-        }
-        set(slot, option, input, period)?;
-        comma(input)?;
-    }
-    Ok(Lock::On { wait, lease })
-}
-
-fn skip(name: &Ident, input: ParseStream) -> syn::Result<Vec<Ident>> {
-    if !input.peek(syn::token::Paren) {
-        return Err(misuse(name, name, "`skip` takes names in parentheses"));
-    }
-    in_parentheses(input, |input| {
-        let names = Punctuated::<Ident, Token![,]>::parse_terminated_with(input, Ident::parse_any);
-        let usage = "`skip` takes the names of parameters: `skip(db, self)`";
-        names
-            .map(|names| names.into_iter().collect())
-            .map_err(|error| syn::Error::new(error.span(), usage))
-    })
-}
-
-/// Reads a list; leaves nothing of one that cannot be read, since syn would report the rest as a second error.
-fn in_parentheses<T>(input: ParseStream, read: fn(ParseStream) -> syn::Result<T>) -> syn::Result<T> {
-    let content;
-    parenthesized!(content in input);
-    read(&content).inspect_err(|_| while content.parse::<TokenTree>().is_ok() {})
-}
-
-fn jitter(name: &Ident, input: ParseStream) -> syn::Result<Expr> {
-    let value: Expr = value(name, input)?;
-    let share = match literal(&value) {
-        Some(Lit::Float(share)) => share.base10_parse().unwrap_or(f64::INFINITY),
-        None if !matches!(value, Expr::Unary(_)) => return Ok(value),
-        Some(Lit::Int(share)) => share.base10_parse().unwrap_or(f64::INFINITY),
-        _ => f64::INFINITY,
-    };
-    if !(0.0..=MOST_JITTER).contains(&share) {
-        return Err(misuse(&value, name, "`jitter` is a share of the TTL, from 0.0 to 0.5"));
-    }
-    Ok(syn::parse_quote_spanned!(syn::spanned::Spanned::span(&value)=> #share))
-}
-
-fn codec(name: &Ident, input: ParseStream) -> syn::Result<Type> {
-    if let Ok(literal) = input.fork().parse::<TextValue>() {
-        return Err(misuse(literal.0, name, "`codec` is a type"));
-    }
-    value(name, input)
-}
-
-/// `= "text"`
-struct TextValue(LitStr);
-
-impl Parse for TextValue {
-    fn parse(input: ParseStream) -> syn::Result<Self> {
-        input.parse::<Token![=]>()?;
-        input.parse().map(Self)
-    }
-}
-
-fn entry(name: &Ident, input: ParseStream) -> syn::Result<EntryName> {
-    let value: Expr = value(name, input)?;
-    match (literal(&value), &value) {
-        (Some(Lit::Bool(on)), _) => Ok(if on.value {
-            EntryName::Default
-        } else {
-            EntryName::Omitted
-        }),
-        (_, Expr::Path(path)) if path.path.get_ident().is_some() => {
-            let named = path.path.get_ident().cloned().map(EntryName::Named);
-            Ok(named.unwrap_or(EntryName::Default))
-        }
-        _ => Err(misuse(&value, name, "`entry` is a function's name, or `false`")),
-    }
-}
-
-fn runtime(name: &Ident, input: ParseStream) -> syn::Result<Path> {
-    let value: PathValue = value(name, input)?;
-    Ok(value.0)
-}
-
-/// A path without generics, as in `use`.
-struct PathValue(Path);
-
-impl Parse for PathValue {
-    fn parse(input: ParseStream) -> syn::Result<Self> {
-        Path::parse_mod_style(input).map(Self)
-    }
-}
-
-fn comma(input: ParseStream) -> syn::Result<()> {
+pub(crate) fn comma(input: ParseStream) -> syn::Result<()> {
     if input.is_empty() || input.parse::<Option<Token![,]>>()?.is_some() {
         return Ok(());
     }

@@ -24,14 +24,14 @@ pub(crate) enum Period {
     /// A literal.
     Millis(u64, Span),
     /// Anything else: an expression of type `Duration`, which rustc checks.
-    Expr(Expr),
+    Expr(Box<Expr>),
 }
 
 impl Period {
     /// Reads the value of the argument `name`.
     pub(crate) fn new(name: &str, value: Expr) -> syn::Result<Self> {
         let read = match literal(&value) {
-            None => return negative(name, &value).map_or(Ok(Self::Expr(value)), Err),
+            None => return negative(name, &value).map_or(Ok(Self::Expr(Box::new(value))), Err),
             Some(Lit::Int(seconds)) if !seconds.suffix().is_empty() => return Err(unquoted(name, &value)),
             Some(Lit::Float(seconds)) if !seconds.suffix().is_empty() => return Err(unquoted(name, &value)),
             Some(Lit::Int(seconds)) => seconds.base10_parse().map(Duration::from_secs).map_err(|_| too_long()),

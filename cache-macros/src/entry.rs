@@ -34,10 +34,12 @@ impl EntrySignature {
             return None;
         }
         let mut inputs = inputs(cached);
-        inputs.iter().for_each(|input| used.add(input));
+        for input in &inputs {
+            used.add(input);
+        }
         add_expressions(&mut used, args);
         let (generics, gone) = generics(&target.sig.generics, used);
-        inputs.iter_mut().for_each(|input| elide(input, &gone));
+        elide(&mut inputs, &gone);
         let attrs = target
             .attrs
             .iter()
@@ -175,9 +177,11 @@ fn name_of(param: &GenericParam) -> String {
 
 /// Input:  `name: &'n str`, gone: `'n`
 /// Output: `name: &'_ str`
-fn elide(input: &mut FnArg, gone: &HashSet<String>) {
-    if let FnArg::Typed(typed) = input {
-        let elided = replace_lifetimes(&typed.ty, &|name| gone.contains(name?).then_some("'_"));
-        *typed.ty = Type::Verbatim(elided);
+fn elide(inputs: &mut [FnArg], gone: &HashSet<String>) {
+    for input in inputs {
+        if let FnArg::Typed(typed) = input {
+            let elided = replace_lifetimes(&typed.ty, &|name| gone.contains(name?).then_some("'_"));
+            *typed.ty = Type::Verbatim(elided);
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! The expansion, and nothing else of the crate writes code: build the key, name the policy, hand the body over.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens as _, quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::Index;
 
 use crate::args::{Arg, Args, Lock};
@@ -99,9 +99,10 @@ fn plan(cached: &Cached) -> TokenStream {
     let private = private(args, Span::mixed_site());
     let name = word(&target.sig.ident);
     let template = args.key.as_ref().map(|key| key.value.value());
-    let cache = match &args.cache {
-        Some(Arg { value, .. }) => quote_spanned!(Span::mixed_site()=> #private::cache(#value)),
-        None => quote_spanned!(Span::mixed_site()=> #private::current()),
+    let cache = if let Some(Arg { value, .. }) = &args.cache {
+        quote_spanned!(Span::mixed_site()=> #private::cache(#value))
+    } else {
+        quote_spanned!(Span::mixed_site()=> #private::current())
     };
     let policy = policy(args);
     let key = key.iter().map(|part| key_part(part, args));
@@ -203,7 +204,7 @@ fn read(cached: &Cached, body: &Ident) -> TokenStream {
     let output = cached
         .target
         .output()
-        .map(|output| output.to_token_stream())
+        .map(ToTokens::to_token_stream)
         .unwrap_or_default();
     let mut spans = output.into_iter().map(|token| token.span());
     let first = spans.next().unwrap_or_else(Span::mixed_site);

@@ -4,7 +4,7 @@
 //!
 //! The files are the stages of the pipeline, in this order:
 //!
-//! - `args`: the arguments as the user wrote them; `duration`: those that say how long
+//! - `args`: the arguments as the user wrote them; `values`: what each may be; `duration`: those that say how long
 //! - `key_template`: the template taken apart, and the proof that it tells all calls apart
 //! - `target`: the function taken apart
 //! - `validate`: what must hold, and every name resolved
@@ -26,6 +26,7 @@ mod runtime_path;
 mod snapshots;
 mod target;
 mod validate;
+mod values;
 
 use proc_macro::TokenStream;
 

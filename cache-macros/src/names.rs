@@ -23,11 +23,10 @@ impl Names {
         let mut before = None;
         for token in tokens.into_token_stream() {
             match (&token, before) {
-                (TokenTree::Ident(_), Some('.')) => {}
                 (TokenTree::Ident(name), Some('\'')) => self.0.extend([format!("'{name}")]),
-                (TokenTree::Ident(name), _) => self.0.extend([word(name)]),
+                (TokenTree::Ident(name), before) if before != Some('.') => self.0.extend([word(name)]),
                 (TokenTree::Group(group), _) => self.add(group.stream()),
-                (TokenTree::Punct(_) | TokenTree::Literal(_), _) => {}
+                _ => {}
             }
             before = match (&token, before) {
                 // The second dot of a range does not lead to a field.

@@ -169,15 +169,13 @@ fn missing_key(args: &Args, target: &Target, errors: &mut Errors) -> Vec<Part> {
         .iter()
         .partition(|binding| is_skipped(args, binding) || looks_shared(binding, target));
     if !args.given("key") {
-        let mut proposal = format!("key = \"{}", target.sig.ident);
-        keyed
-            .iter()
-            .for_each(|binding| proposal.push_str(&format!(":<{}>", binding.word())));
-        proposal.push_str(":v1\"");
-        if !skipped.is_empty() && !args.given("skip") {
-            let words: Vec<_> = skipped.into_iter().map(Binding::word).collect();
-            proposal.push_str(&format!(", skip({})", words.join(", ")));
-        }
+        let key: Vec<_> = keyed.iter().map(|binding| format!(":<{}>", binding.word())).collect();
+        let skip: Vec<_> = skipped.into_iter().map(Binding::word).collect();
+        let skip = match skip.as_slice() {
+            [_, ..] if !args.given("skip") => format!(", skip({})", skip.join(", ")),
+            _ => String::new(),
+        };
+        let proposal = format!("key = \"{}{}:v1\"{skip}", target.sig.ident, key.concat());
         errors.at_attribute(format!(
             "`key` is missing: say which calls share a value, as in `{proposal}`"
         ));

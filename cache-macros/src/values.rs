@@ -1,0 +1,191 @@
+//! The values of the arguments: each reader takes what stands behind the name, and says what is written there instead
+//! if it is something else.
+
+use std::fmt::Display;
+
+use proc_macro2::TokenTree;
+use quote::ToTokens;
+use syn::ext::IdentExt as _;
+use syn::parse::{Parse, ParseStream};
+use syn::punctuated::Punctuated;
+use syn::spanned::Spanned as _;
+use syn::{Expr, Ident, Lit, LitBool, LitStr, Path, Token, Type, parenthesized};
+
+use crate::args::{EntryName, Lock, comma, set, usage};
+use crate::duration::{Period, literal};
+
+/// The largest spread of a TTL: beyond it, values would live less than half as long as the user said.
+const MOST_JITTER: f64 = 0.5;
+
+pub(crate) fn error_at(tokens: impl ToTokens, message: impl Display) -> syn::Error {
+    syn::Error::new_spanned(tokens, message)
+}
+
+/// `what`, and how the argument is written instead.
+fn misuse(tokens: impl ToTokens, name: &Ident, what: &str) -> syn::Error {
+    let usage = usage(&name.to_string()).unwrap_or_default();
+    error_at(tokens, format!("{what}: write `{usage}`"))
+}
+
+/// Reads `= value`.
+pub(crate) fn value<T: Parse>(name: &Ident, input: ParseStream) -> syn::Result<T> {
+    if input.parse::<Option<Token![=]>>()?.is_none() {
+        return Err(misuse(name, name, &format!("`{name}` takes a value after `=`")));
+    }
+    if input.is_empty() || input.peek(Token![,]) {
+        return Err(misuse(name, name, &format!("`{name}` has no value")));
+    }
+    input.parse().map_err(|error| {
+        let usage = usage(&name.to_string()).unwrap_or_default();
+        syn::Error::new(error.span(), format!("this is no value for `{name}`: write `{usage}`"))
+    })
+}
+
+pub(crate) fn key(name: &Ident, input: ParseStream) -> syn::Result<LitStr> {
+    let value: Expr = value(name, input)?;
+    match literal(&value) {
+        Some(Lit::Str(template)) => Ok(template.clone()),
+        _ => Err(misuse(&value, name, "the key is a template in quotes")),
+    }
+}
+
+pub(crate) fn period(name: &Ident, input: ParseStream) -> syn::Result<Period> {
+    Period::new(&name.to_string(), value(name, input)?)
+}
+
+pub(crate) fn switch(name: &Ident, input: ParseStream) -> syn::Result<bool> {
+    let value: Expr = value(name, input)?;
+    match literal(&value) {
+        Some(Lit::Bool(LitBool { value, .. })) => Ok(*value),
+        _ => Err(misuse(&value, name, &format!("`{name}` is `true` or `false`"))),
+    }
+}
+
+pub(crate) fn lock(name: &Ident, input: ParseStream) -> syn::Result<Lock> {
+    if !input.peek(syn::token::Paren) {
+        let on = switch(name, input)?;
+        return Ok(if on {
+            Lock::On {
+                wait: None,
+                lease: None,
+            }
+        } else {
+            Lock::Off
+        });
+    }
+    let options = in_parentheses(input, lock_options)?;
+    match options {
+        Lock::On {
+            wait: None,
+            lease: None,
+        } => Err(misuse(name, name, "`lock()` says nothing")),
+        options => Ok(options),
+    }
+}
+
+fn lock_options(input: ParseStream) -> syn::Result<Lock> {
+    let (mut wait, mut lease) = (None, None);
+    while !input.is_empty() {
+        let option = Ident::parse_any(input)?;
+        let slot = match option.to_string().as_str() {
+            "wait" => &mut wait,
+            "lease" => &mut lease,
+            _ => {
+                return Err(error_at(
+                    &option,
+                    "`lock` has two options: `lock(wait = \"5s\", lease = \"10s\")`",
+                ));
+            }
+        };
+        if slot.is_some() {
+            return Err(error_at(
+                &option,
+                format!("`{option}` is given twice: keep one of the two"),
+            ));
+        }
+        set(slot, option, input, period)?;
+        comma(input)?;
+    }
+    Ok(Lock::On { wait, lease })
+}
+
+pub(crate) fn skip(name: &Ident, input: ParseStream) -> syn::Result<Vec<Ident>> {
+    if !input.peek(syn::token::Paren) {
+        return Err(misuse(name, name, "`skip` takes names in parentheses"));
+    }
+    in_parentheses(input, |input| {
+        let names = Punctuated::<Ident, Token![,]>::parse_terminated_with(input, Ident::parse_any);
+        let usage = "`skip` takes the names of parameters: `skip(db, self)`";
+        names
+            .map(|names| names.into_iter().collect())
+            .map_err(|error| syn::Error::new(error.span(), usage))
+    })
+}
+
+/// Reads a list; leaves nothing of one that cannot be read, since syn would report the rest as a second error.
+fn in_parentheses<T>(input: ParseStream, read: fn(ParseStream) -> syn::Result<T>) -> syn::Result<T> {
+    let content;
+    parenthesized!(content in input);
+    read(&content).inspect_err(|_| while content.parse::<TokenTree>().is_ok() {})
+}
+
+pub(crate) fn jitter(name: &Ident, input: ParseStream) -> syn::Result<Expr> {
+    let value: Expr = value(name, input)?;
+    let share = match literal(&value) {
+        Some(Lit::Float(share)) => share.base10_parse().unwrap_or(f64::INFINITY),
+        None if !matches!(value, Expr::Unary(_)) => return Ok(value),
+        Some(Lit::Int(share)) => share.base10_parse().unwrap_or(f64::INFINITY),
+        _ => f64::INFINITY,
+    };
+    if !(0.0..=MOST_JITTER).contains(&share) {
+        return Err(misuse(&value, name, "`jitter` is a share of the TTL, from 0.0 to 0.5"));
+    }
+    Ok(syn::parse_quote_spanned!(value.span()=> #share))
+}
+
+pub(crate) fn codec(name: &Ident, input: ParseStream) -> syn::Result<Type> {
+    if let Ok(literal) = input.fork().parse::<TextValue>() {
+        return Err(misuse(literal.0, name, "`codec` is a type"));
+    }
+    value(name, input)
+}
+
+/// `= "text"`
+struct TextValue(LitStr);
+
+impl Parse for TextValue {
+    fn parse(input: ParseStream) -> syn::Result<Self> {
+        input.parse::<Token![=]>()?;
+        input.parse().map(Self)
+    }
+}
+
+pub(crate) fn entry(name: &Ident, input: ParseStream) -> syn::Result<EntryName> {
+    let value: Expr = value(name, input)?;
+    match (literal(&value), &value) {
+        (Some(Lit::Bool(on)), _) => Ok(if on.value {
+            EntryName::Default
+        } else {
+            EntryName::Omitted
+        }),
+        (_, Expr::Path(path)) if path.path.get_ident().is_some() => {
+            let named = path.path.get_ident().cloned().map(EntryName::Named);
+            Ok(named.unwrap_or(EntryName::Default))
+        }
+        _ => Err(misuse(&value, name, "`entry` is a function's name, or `false`")),
+    }
+}
+
+pub(crate) fn runtime(name: &Ident, input: ParseStream) -> syn::Result<Path> {
+    let value: PathValue = value(name, input)?;
+    Ok(value.0)
+}
+
+/// A path without generics, as in `use`.
+struct PathValue(Path);
+
+impl Parse for PathValue {
+    fn parse(input: ParseStream) -> syn::Result<Self> {
+        Path::parse_mod_style(input).map(Self)
+    }
+}
