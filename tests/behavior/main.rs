@@ -1,6 +1,7 @@
 //! What a user sees of the cache, in memory and on a real server.
 
 mod commands;
+mod failing_origin;
 mod harness;
 mod invalidation;
 mod lock;
@@ -10,3 +11,4 @@ mod runtimes;
 mod scopes;
 mod served;
 mod unusable_bytes;
+mod without_runtime;

@@ -8,9 +8,6 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::pin::Pin;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
 use crate::engine::{Fallible, FallibleOptional, Optional, Plain};
 
 /// The kind of the function whose body this is.
@@ -33,7 +30,7 @@ pub struct OfValue<R>(PhantomData<fn() -> R>);
 
 macro_rules! kinds {
     ($(<$($generic:ident),*> $level:ident<$returned:ty> => $kind:ty;)*) => {$(
-        impl<T: Serialize + DeserializeOwned $(, $generic)*> $level<$returned> {
+        impl<T $(, $generic)*> $level<$returned> {
             /// The kind, found.
             #[must_use]
             pub fn kind(&self) -> PhantomData<$kind> {

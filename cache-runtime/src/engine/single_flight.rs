@@ -97,10 +97,12 @@ pub(crate) struct Group {
 const MAX_ROUND: u32 = 10;
 
 impl Group {
-    /// The group of a caller that was the `place`-th to join a flight that failed.
+    /// The group of a caller that was the `place`-th to join a flight that failed: half of them stay, half of them go.
     pub(crate) fn widened(self, place: u32) -> Self {
-        let round = (self.round + 1).min(MAX_ROUND);
-        Self { round, index: place % (1 << round) }
+        if self.round == MAX_ROUND {
+            return self;
+        }
+        Self { round: self.round + 1, index: self.index | (place % 2) << self.round }
     }
 
     /// Whether flights of this group take the lease: one of them is enough.
@@ -334,11 +336,13 @@ mod tests {
 
     #[test]
     fn failures_widen_the_groups_and_one_of_them_takes_the_lease() {
-        let first = Group::default();
-        let second: Vec<Group> = (0..4).map(|place| first.widened(place)).collect();
-        assert_eq!(second[0], second[2]);
-        assert_ne!(second[0], second[1]);
-        assert!(second[0].takes_lease() && !second[1].takes_lease());
-        assert_eq!((0..100).map(|place| second[1].widened(place).index).max(), Some(3));
+        let mut groups = vec![Group::default()];
+        for round in 1..=3 {
+            groups = groups.iter().flat_map(|group| [group.widened(0), group.widened(1)]).collect();
+            let mut indexes: Vec<_> = groups.iter().map(|group| group.index).collect();
+            indexes.sort_unstable();
+            assert_eq!(indexes, (0..1 << round).collect::<Vec<_>>());
+            assert_eq!(groups.iter().filter(|group| group.takes_lease()).count(), 1);
+        }
     }
 }
