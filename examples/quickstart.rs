@@ -32,14 +32,7 @@ impl Db {
     async fn user(&self, id: u64) -> Result<User, DbError> {
         self.queries.fetch_add(1, Ordering::Relaxed);
         tokio::time::sleep(Duration::from_millis(50)).await;
-        if id == 0 {
-            Err(DbError)
-        } else {
-            Ok(User {
-                id,
-                name: format!("user number {id}"),
-            })
-        }
+        if id == 0 { Err(DbError) } else { Ok(User { id, name: format!("user number {id}") }) }
     }
 
     fn queries(&self) -> u32 {
@@ -60,14 +53,7 @@ async fn get_user(db: &Db, id: u64) -> Result<User, DbError> {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let db = Db::default();
-    println!(
-        "cached in {}\n",
-        if std::env::var_os("REDIS_URL").is_some() {
-            "Redis"
-        } else {
-            "this process"
-        }
-    );
+    println!("cached in {}\n", if std::env::var_os("REDIS_URL").is_some() { "Redis" } else { "this process" });
 
     // The first call runs the body, the second does not. `show` says which was which: see its `report` below.
     show("the first call", get_user(&db, 7)).await;
@@ -78,23 +64,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let started = Instant::now();
     let users = join_all((0..100).map(|_| get_user(&db, 8))).await;
     let (answers, queries) = (users.iter().flatten().count(), db.queries() - before);
-    println!(
-        "{:<28}answers: {answers}, queries: {queries}, in {:.1?}",
-        "100 callers at once",
-        started.elapsed()
-    );
+    println!("{:<28}answers: {answers}, queries: {queries}, in {:.1?}", "100 callers at once", started.elapsed());
 
     // Something changed user 7. Beside every cached function stands its entry, addressed by the key's parameters.
     get_user_entry(7).invalidate().await?;
     show("after an invalidation", get_user(&db, 7)).await;
 
     // Or a value is at hand already: put it there.
-    get_user_entry(7)
-        .put(&User {
-            id: 7,
-            name: "renamed".to_owned(),
-        })
-        .await?;
+    get_user_entry(7).put(&User { id: 7, name: "renamed".to_owned() }).await?;
     show("after a put", get_user(&db, 7)).await;
 
     // Scopes reach every cached call inside a future, however deep.
@@ -114,15 +91,8 @@ async fn show(what: &str, call: impl Future<Output = Result<User, DbError>>) {
     // Boxed, since a future that is handed on by value grows at each hand.
     let (user, report) = cache_runtime::report(Box::pin(call)).await;
     let took = started.elapsed();
-    let name = user.map_or_else(
-        |DbError| "not found".to_owned(),
-        |user| format!("{} ({})", user.name, user.id),
-    );
+    let name = user.map_or_else(|DbError| "not found".to_owned(), |user| format!("{} ({})", user.name, user.id));
     for call in report.calls() {
-        println!(
-            "{what:<28}{:<12}{took:>10.1?}   {name:<22}{}",
-            format!("{:?}", call.outcome()),
-            call.key()
-        );
+        println!("{what:<28}{:<12}{took:>10.1?}   {name:<22}{}", format!("{:?}", call.outcome()), call.key());
     }
 }

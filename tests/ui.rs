@@ -19,10 +19,7 @@ fn every_case_compiles_or_fails_as_it_says() {
 
 fn rustc_version() -> String {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let output = Command::new(rustc)
-        .arg("--version")
-        .output()
-        .expect("the compiler runs");
+    let output = Command::new(rustc).arg("--version").output().expect("the compiler runs");
     let text = String::from_utf8(output.stdout).expect("the compiler writes text");
     text.split_whitespace().nth(1).expect("`rustc <version> …`").to_owned()
 }

@@ -52,10 +52,7 @@ pub(crate) struct Args {
 /// What `lock` says.
 pub(crate) enum Lock {
     Off,
-    On {
-        wait: Option<Arg<Period>>,
-        lease: Option<Arg<Period>>,
-    },
+    On { wait: Option<Arg<Period>>, lease: Option<Arg<Period>> },
 }
 
 /// What `entry` says.
@@ -123,10 +120,7 @@ impl Args {
         let error = error_at(&value, format!("arguments have names: write `key = {}`", value.token()));
         if !self.given("key") {
             self.given.push("key".to_owned());
-            self.key = Some(Arg {
-                name: Ident::new("key", value.span()),
-                value,
-            });
+            self.key = Some(Arg { name: Ident::new("key", value.span()), value });
         }
         error
     }
@@ -153,18 +147,11 @@ fn unknown(name: &Ident) -> syn::Error {
         Some(nearest) => format!("did you mean `{nearest}`?"),
         None => "remove it".to_owned(),
     };
-    error_at(
-        name,
-        format!("unknown argument `{name}`; the arguments are {}: {cure}", quoted(names)),
-    )
+    error_at(name, format!("unknown argument `{name}`; the arguments are {}: {cure}", quoted(names)))
 }
 
 pub(crate) fn usage(name: &str) -> Option<&'static str> {
-    USAGE
-        .iter()
-        .chain(&LOCK_USAGE)
-        .find(|(known, _)| *known == name)
-        .map(|(_, usage)| *usage)
+    USAGE.iter().chain(&LOCK_USAGE).find(|(known, _)| *known == name).map(|(_, usage)| *usage)
 }
 
 pub(crate) fn comma(input: ParseStream) -> syn::Result<()> {

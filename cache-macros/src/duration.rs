@@ -11,13 +11,8 @@ use syn::{Expr, Lit};
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// The units of a text, longest first where one is the beginning of another.
-const UNITS: [(&str, u64); 5] = [
-    ("ms", 1),
-    ("s", 1000),
-    ("m", 60 * 1000),
-    ("h", 60 * 60 * 1000),
-    ("d", 24 * 60 * 60 * 1000),
-];
+const UNITS: [(&str, u64); 5] =
+    [("ms", 1), ("s", 1000), ("m", 60 * 1000), ("h", 60 * 60 * 1000), ("d", 24 * 60 * 60 * 1000)];
 
 /// A duration in an argument.
 pub(crate) enum Period {
@@ -66,10 +61,7 @@ fn negative(name: &str, value: &Expr) -> Option<syn::Error> {
 
 fn unquoted(name: &str, value: &Expr) -> syn::Error {
     let text = value.to_token_stream();
-    syn::Error::new_spanned(
-        value,
-        format!("a duration with a unit stands in quotes: write `{name} = \"{text}\"`"),
-    )
+    syn::Error::new_spanned(value, format!("a duration with a unit stands in quotes: write `{name} = \"{text}\"`"))
 }
 
 /// How the argument is written, with values that suit it.
@@ -112,10 +104,7 @@ fn from_text(text: &str) -> Result<Duration, String> {
         let Some((_, millis)) = UNITS.iter().find(|(name, _)| *name == unit) else {
             return Err(unknown_unit(digits, unit));
         };
-        let part = number
-            .checked_mul(*millis)
-            .map(Duration::from_millis)
-            .ok_or_else(too_long)?;
+        let part = number.checked_mul(*millis).map(Duration::from_millis).ok_or_else(too_long)?;
         sum = sum.checked_add(part).ok_or_else(too_long)?;
         rest = after;
     }

@@ -40,19 +40,8 @@ impl EntrySignature {
         add_expressions(&mut used, args);
         let (generics, gone) = generics(&target.sig.generics, used);
         elide(&mut inputs, &gone);
-        let attrs = target
-            .attrs
-            .iter()
-            .filter(|attr| attr.path().is_ident("cfg"))
-            .cloned()
-            .collect();
-        Some(Self {
-            attrs,
-            name,
-            generics,
-            inputs,
-            output,
-        })
+        let attrs = target.attrs.iter().filter(|attr| attr.path().is_ident("cfg")).cloned().collect();
+        Some(Self { attrs, name, generics, inputs, output })
     }
 }
 
@@ -100,20 +89,13 @@ fn strip(pat: &mut Pat, used: &Names) {
         name.mutability = None;
         return;
     }
-    *pat = Pat::Wild(PatWild {
-        attrs: Vec::new(),
-        underscore_token: Token![_](name.ident.span()),
-    });
+    *pat = Pat::Wild(PatWild { attrs: Vec::new(), underscore_token: Token![_](name.ident.span()) });
 }
 
 /// Adds what the user's own expressions name.
 fn add_expressions(names: &mut Names, args: &Args) {
     let mut periods: Vec<&Arg<Period>> = args.ttl.iter().collect();
-    if let Some(Arg {
-        value: Lock::On { wait, lease },
-        ..
-    }) = &args.lock
-    {
+    if let Some(Arg { value: Lock::On { wait, lease }, .. }) = &args.lock {
         periods.extend(wait.iter().chain(lease));
     }
     for period in periods {
@@ -121,10 +103,7 @@ fn add_expressions(names: &mut Names, args: &Args) {
             names.add(value);
         }
     }
-    args.jitter
-        .iter()
-        .chain(&args.cache)
-        .for_each(|expr| names.add(&expr.value));
+    args.jitter.iter().chain(&args.cache).for_each(|expr| names.add(&expr.value));
     args.codec.iter().for_each(|codec| names.add(&codec.value));
 }
 
@@ -146,25 +125,11 @@ fn generics(all: &Generics, mut used: Names) -> (Generics, HashSet<String>) {
     let (kept, gone): (Vec<_>, Vec<_>) = all.params.iter().partition(|param| kept.contains(&name_of(param)));
     let gone: HashSet<_> = gone.into_iter().map(name_of).collect();
     let where_clause = all.where_clause.as_ref().map(|clause| {
-        let needed = clause
-            .predicates
-            .iter()
-            .filter(|predicate| Names::of(predicate).0.is_disjoint(&gone));
-        WhereClause {
-            where_token: clause.where_token,
-            predicates: needed.cloned().collect(),
-        }
+        let needed = clause.predicates.iter().filter(|predicate| Names::of(predicate).0.is_disjoint(&gone));
+        WhereClause { where_token: clause.where_token, predicates: needed.cloned().collect() }
     });
     let params = kept.into_iter().cloned().collect();
-    (
-        Generics {
-            lt_token: all.lt_token,
-            params,
-            gt_token: all.gt_token,
-            where_clause,
-        },
-        gone,
-    )
+    (Generics { lt_token: all.lt_token, params, gt_token: all.gt_token, where_clause }, gone)
 }
 
 fn name_of(param: &GenericParam) -> String {

@@ -93,13 +93,7 @@ mod tests {
 
     #[test]
     fn slips_count_what_a_typist_does() {
-        for (from, to, count) in [
-            ("", "", 0),
-            ("", "ab", 2),
-            ("ttl", "ttl", 0),
-            ("tlt", "ttl", 1),
-            ("kye", "key", 1),
-        ] {
+        for (from, to, count) in [("", "", 0), ("", "ab", 2), ("ttl", "ttl", 0), ("tlt", "ttl", 1), ("kye", "key", 1)] {
             assert_eq!(slips(from, to), count, "{from} -> {to}");
         }
         assert_eq!(slips("kitten", "sitting"), 3);

@@ -33,13 +33,7 @@ use crate::validate::{Cached, Part};
 /// pub fn get_user_entry(id: u64) -> Entry<Result<User, DbError>> { /* the same plan */ plan.entry() }
 /// ```
 pub(crate) fn expand(cached: &Cached) -> TokenStream {
-    let Target {
-        attrs,
-        vis,
-        sig,
-        body: statements,
-        ..
-    } = &cached.target;
+    let Target { attrs, vis, sig, body: statements, .. } = &cached.target;
     let plan = plan(cached);
     let body = Ident::new("__body", Span::mixed_site());
     let output = cached.target.output();
@@ -65,13 +59,7 @@ pub(crate) fn expand(cached: &Cached) -> TokenStream {
 
 /// The entry function around `body`, which yields the entry.
 pub(crate) fn entry_function(cached: &Cached, body: &TokenStream) -> Option<TokenStream> {
-    let EntrySignature {
-        attrs,
-        name,
-        generics,
-        inputs,
-        output,
-    } = EntrySignature::new(cached)?;
+    let EntrySignature { attrs, name, generics, inputs, output } = EntrySignature::new(cached)?;
     let vis = &cached.target.vis;
     let where_clause = &generics.where_clause;
     let runtime = RuntimePath::new(&cached.args).at(Span::mixed_site());
@@ -79,10 +67,7 @@ pub(crate) fn entry_function(cached: &Cached, body: &TokenStream) -> Option<Toke
         let private = private(&cached.args, Span::mixed_site());
         quote_spanned!(Span::mixed_site()=> , #private::Named<#value>)
     });
-    let doc = format!(
-        " The cache entry of `{}`: its key, its value, its invalidation.",
-        cached.target.sig.ident
-    );
+    let doc = format!(" The cache entry of `{}`: its key, its value, its invalidation.", cached.target.sig.ident);
     Some(quote_spanned! {Span::mixed_site()=>
         #(#attrs)*
         #[doc = #doc]
@@ -128,11 +113,7 @@ fn policy(args: &Args) -> TokenStream {
         let share = &jitter.value;
         set(&jitter.name, "jitter", quote!((#share)));
     }
-    if let Some(Arg {
-        name,
-        value: Lock::On { wait, lease },
-    }) = &args.lock
-    {
+    if let Some(Arg { name, value: Lock::On { wait, lease } }) = &args.lock {
         set(name, "lock", quote!(()));
         for (option, setter) in [(wait, "lock_wait"), (lease, "lock_lease")] {
             if let Some(option) = option {
@@ -165,21 +146,12 @@ fn duration(period: &Period, args: &Args) -> TokenStream {
 fn key_part(part: &Part, args: &Args) -> TokenStream {
     match part {
         Part::Literal(text) => quote_spanned!(Span::mixed_site()=> .literal(#text)),
-        Part::Value {
-            binding: Binding { name, .. },
-            fields,
-        } => {
+        Part::Value { binding: Binding { name, .. }, fields } => {
             let template = args.key.as_ref().map_or_else(Span::call_site, |key| key.value.span());
-            let span = if fields.is_empty() {
-                name.span()
-            } else {
-                template.resolved_at(name.span())
-            };
+            let span = if fields.is_empty() { name.span() } else { template.resolved_at(name.span()) };
             let mut root = name.clone();
             root.set_span(span);
-            let fields = fields
-                .iter()
-                .map(|field| field_name(field, template.resolved_at(Span::mixed_site())));
+            let fields = fields.iter().map(|field| field_name(field, template.resolved_at(Span::mixed_site())));
             let value = quote_spanned!(span=> &#root #(.#fields)*);
             quote_spanned!(Span::mixed_site()=> .part(#value))
         }
@@ -201,11 +173,7 @@ fn read(cached: &Cached, body: &Ident) -> TokenStream {
         _ => "read",
     };
     let plan = Ident::new("__plan", Span::mixed_site());
-    let output = cached
-        .target
-        .output()
-        .map(ToTokens::to_token_stream)
-        .unwrap_or_default();
+    let output = cached.target.output().map(ToTokens::to_token_stream).unwrap_or_default();
     let mut spans = output.into_iter().map(|token| token.span());
     let first = spans.next().unwrap_or_else(Span::mixed_site);
     let last = spans.last().unwrap_or(first);

@@ -65,8 +65,7 @@ impl Template {
             }
         }
         let Some(inside) = mark.strip_prefix('<') else {
-            self.malformed
-                .push("stray `>` in `key`: a placeholder is `<parameter>`, a literal `>` is `>>`".to_owned());
+            self.malformed.push("stray `>` in `key`: a placeholder is `<parameter>`, a literal `>` is `>>`".to_owned());
             return mark.trim_start_matches('>');
         };
         let (path, rest) = inside.split_at(inside.find(['<', '>']).unwrap_or(inside.len()));
@@ -92,10 +91,7 @@ impl Template {
 }
 
 fn unclosed(path: &str) -> String {
-    let name = path
-        .split(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | '.'))
-        .next()
-        .unwrap_or_default();
+    let name = path.split(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | '.')).next().unwrap_or_default();
     let name = if name.is_empty() { "parameter" } else { name };
     format!("`<` without its `>` in `key`: a placeholder is `<{name}>`, a literal `<` is `<<`")
 }
@@ -198,18 +194,10 @@ mod tests {
         let cases = [
             ("config", vec![literal("config")]),
             ("<id>", vec![placeholder("id")]),
-            (
-                "user:<id>:v1",
-                vec![literal("user:"), placeholder("id"), literal(":v1")],
-            ),
+            ("user:<id>:v1", vec![literal("user:"), placeholder("id"), literal(":v1")]),
             (
                 "{<self.tenant>}:<p.0>",
-                vec![
-                    literal("{"),
-                    placeholder("self.tenant"),
-                    literal("}:"),
-                    placeholder("p.0"),
-                ],
+                vec![literal("{"), placeholder("self.tenant"), literal("}:"), placeholder("p.0")],
             ),
             ("<type>", vec![placeholder("type")]),
             ("a<<b>>c", vec![literal("a<b>c")]),
@@ -226,31 +214,13 @@ mod tests {
     fn what_is_malformed_is_said_with_the_cure() {
         for (template, expected) in [
             ("", "`key` is empty"),
-            (
-                "user:<>",
-                "empty placeholder `<>` in `key`: name a parameter in it, as in `<id>`",
-            ),
-            (
-                "user:<id",
-                "`<` without its `>` in `key`: a placeholder is `<id>`, a literal `<` is `<<`",
-            ),
-            (
-                "user:<id:v1",
-                "`<` without its `>` in `key`: a placeholder is `<id>`, a literal `<` is `<<`",
-            ),
-            (
-                "user:id>",
-                "stray `>` in `key`: a placeholder is `<parameter>`, a literal `>` is `>>`",
-            ),
+            ("user:<>", "empty placeholder `<>` in `key`: name a parameter in it, as in `<id>`"),
+            ("user:<id", "`<` without its `>` in `key`: a placeholder is `<id>`, a literal `<` is `<<`"),
+            ("user:<id:v1", "`<` without its `>` in `key`: a placeholder is `<id>`, a literal `<` is `<<`"),
+            ("user:id>", "stray `>` in `key`: a placeholder is `<parameter>`, a literal `>` is `>>`"),
             ("< id >", "`< id >` in `key` is no placeholder: write `<id>`"),
-            (
-                "<user.name()>",
-                "`<user.name()>` in `key` is no placeholder: a placeholder is a parameter",
-            ),
-            (
-                "<user.>",
-                "`<user.>` in `key` is no placeholder: a placeholder is a parameter",
-            ),
+            ("<user.name()>", "`<user.name()>` in `key` is no placeholder: a placeholder is a parameter"),
+            ("<user.>", "`<user.>` in `key` is no placeholder: a placeholder is a parameter"),
             ("<.id>", "`<.id>` in `key` is no placeholder"),
             ("<0>", "`<0>` in `key` is no placeholder"),
             ("<a.01>", "`<a.01>` in `key` is no placeholder"),
@@ -258,10 +228,7 @@ mod tests {
             ("<_>", "`<_>` in `key` is no placeholder"),
         ] {
             let found = errors(template);
-            assert!(
-                matches!(found.as_slice(), [one] if one.starts_with(expected)),
-                "{template}: {found:?}"
-            );
+            assert!(matches!(found.as_slice(), [one] if one.starts_with(expected)), "{template}: {found:?}");
         }
     }
 
@@ -273,9 +240,7 @@ mod tests {
 
     #[test]
     fn neighbours_need_a_character_that_no_value_contains() {
-        for separator in [
-            "", "x", "0", "-", ".", "_", "~", "%", "%2F", ",", "()", "[", "!", "-v1-",
-        ] {
+        for separator in ["", "x", "0", "-", ".", "_", "~", "%", "%2F", ",", "()", "[", "!", "-v1-"] {
             assert_eq!(errors(&format!("<a>{separator}<b>")).len(), 1, "{separator}");
         }
         for separator in [":", "/", "-:-", "}", " ", "|", "#", "é", "<<", "$"] {

@@ -107,11 +107,7 @@ fn cached(args: proc_macro2::TokenStream, item: proc_macro2::TokenStream) -> pro
     match syn::parse2::<Target>(item.clone()) {
         Ok(target) => {
             let cached = validate(args, target, &mut errors);
-            if errors.is_empty() {
-                expand(&cached)
-            } else {
-                fallback(item, Some(&cached), errors)
-            }
+            if errors.is_empty() { expand(&cached) } else { fallback(item, Some(&cached), errors) }
         }
         Err(error) => {
             errors.add(error);

@@ -58,9 +58,7 @@ pub(crate) fn replace_lifetimes(of: impl ToTokens, new: &dyn Fn(Option<&str>) ->
                 mark.to_tokens(&mut replaced);
                 let is_named = matches!(tokens.peek(), Some(TokenTree::Punct(next)) if next.as_char() == '\'');
                 let elided = new(None).filter(|_| !is_named);
-                elided
-                    .map(|lifetime| Lifetime::new(lifetime, span))
-                    .to_tokens(&mut replaced);
+                elided.map(|lifetime| Lifetime::new(lifetime, span)).to_tokens(&mut replaced);
             }
             // Braces in a type hold an expression.
             TokenTree::Group(group) if group.delimiter() != Delimiter::Brace => {

@@ -83,13 +83,8 @@ snapshots! {
 fn half_typed_attributes_do_not_panic() {
     let whole =
         "key = \"a:<b.0>:<self.r>\", ttl = -5, lock(wait = \"1h\", x), skip(a, self), jitter = 1, codec = , crate";
-    let items = [
-        "async fn f<'a, T>(&self, b: &'a (u8, T)) -> &'a str { x }",
-        "fn f();",
-        "struct S;",
-        "",
-        "async fn f() {}",
-    ];
+    let items =
+        ["async fn f<'a, T>(&self, b: &'a (u8, T)) -> &'a str { x }", "fn f();", "struct S;", "", "async fn f() {}"];
     for end in (0..=whole.len()).filter(|end| whole.is_char_boundary(*end)) {
         let (head, tail) = whole.split_at(end);
         for args in [head, tail].iter().filter_map(|args| args.parse::<TokenStream>().ok()) {

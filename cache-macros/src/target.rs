@@ -43,27 +43,15 @@ impl Parse for Target {
         let vis = input.parse()?;
         let sig = signature(input)?;
         if input.peek(Token![;]) {
-            let message = format!(
-                "`{}` has no body here: put the attribute on a function that has one",
-                sig.ident
-            );
+            let message = format!("`{}` has no body here: put the attribute on a function that has one", sig.ident);
             return Err(input.error(message));
         }
         let content;
         braced!(content in input);
         let inner = content.call(Attribute::parse_inner)?;
-        attrs.extend(inner.into_iter().map(|attr| Attribute {
-            style: AttrStyle::Outer,
-            ..attr
-        }));
+        attrs.extend(inner.into_iter().map(|attr| Attribute { style: AttrStyle::Outer, ..attr }));
         let bindings = bindings(&sig);
-        Ok(Self {
-            attrs,
-            vis,
-            sig,
-            body: content.parse()?,
-            bindings,
-        })
+        Ok(Self { attrs, vis, sig, body: content.parse()?, bindings })
     }
 }
 
@@ -103,10 +91,7 @@ fn bindings(sig: &Signature) -> Vec<Binding> {
                 };
                 // Every case of an or-pattern binds the same names.
                 if !bindings.iter().any(|binding: &Binding| binding.name == *ident) {
-                    bindings.push(Binding {
-                        name: ident.clone(),
-                        input,
-                    });
+                    bindings.push(Binding { name: ident.clone(), input });
                 }
             }),
         }
@@ -159,14 +144,8 @@ mod tests {
             ("async fn f() {}", &[] as &[&str]),
             ("async fn f(&self, db: &Db, mut id: u64) {}", &["self", "db", "id"]),
             ("async fn f(self: Arc<Self>, r#type: u8) {}", &["self", "type"]),
-            (
-                "async fn f((a, b): (u8, u8), [c, .., d]: [u8; 4], _: u8) {}",
-                &["a", "b", "c", "d"],
-            ),
-            (
-                "async fn f(User { id, name: n, .. }: User, Path(x): Path<u8>) {}",
-                &["id", "n", "x"],
-            ),
+            ("async fn f((a, b): (u8, u8), [c, .., d]: [u8; 4], _: u8) {}", &["a", "b", "c", "d"]),
+            ("async fn f(User { id, name: n, .. }: User, Path(x): Path<u8>) {}", &["id", "n", "x"]),
             ("async fn f(&y: &u8, all @ (one, _): (u8, u8)) {}", &["y", "all", "one"]),
         ] {
             assert_eq!(words(function), expected, "{function}");
@@ -184,10 +163,7 @@ mod tests {
     fn what_is_no_function_with_a_body_is_refused() {
         let error = |item: &str| syn::parse_str::<Target>(item).err().map(|error| error.to_string());
         let message = error("struct S;").unwrap();
-        assert!(
-            message.starts_with("`#[redis_cached]` goes on an async function"),
-            "{message}"
-        );
+        assert!(message.starts_with("`#[redis_cached]` goes on an async function"), "{message}");
         let message = error("async fn get(&self) -> u8;").unwrap();
         assert!(message.starts_with("`get` has no body here"), "{message}");
     }

@@ -40,10 +40,7 @@ impl Part {
 pub(crate) fn validate(args: Args, target: Target, errors: &mut Errors) -> Cached {
     function(&target, errors);
     output(&target, errors);
-    let template = args
-        .key
-        .as_ref()
-        .map(|key| (&key.value, Template::parse(&key.value.value())));
+    let template = args.key.as_ref().map(|key| (&key.value, Template::parse(&key.value.value())));
     let key = match &template {
         Some((literal, template)) => resolve(literal, template, &target, errors),
         None => missing_key(&args, &target, errors),
@@ -60,43 +57,25 @@ fn function(target: &Target, errors: &mut Errors) {
     let sig = &target.sig;
     let name = &sig.ident;
     if let Some(constness) = &sig.constness {
-        errors.at(
-            constness,
-            format!("a `const fn` has nothing to await: write `async fn {name}`"),
-        );
+        errors.at(constness, format!("a `const fn` has nothing to await: write `async fn {name}`"));
     } else if let Some(abi) = &sig.abi {
-        errors.at(
-            abi,
-            format!("an `extern` function cannot be async: cache the `async fn` that `{name}` calls"),
-        );
+        errors.at(abi, format!("an `extern` function cannot be async: cache the `async fn` that `{name}` calls"));
     } else if sig.asyncness.is_none() {
-        errors.at(
-            sig.fn_token,
-            format!("`{name}` is not async, and a cache has to be awaited: write `async fn {name}`"),
-        );
+        errors
+            .at(sig.fn_token, format!("`{name}` is not async, and a cache has to be awaited: write `async fn {name}`"));
     }
     if let Some(variadic) = &sig.variadic {
-        errors.at(
-            variadic,
-            "variadic arguments cannot stand in a key: name each parameter",
-        );
+        errors.at(variadic, "variadic arguments cannot stand in a key: name each parameter");
     }
 }
 
 fn output(target: &Target, errors: &mut Errors) {
     let name = &target.sig.ident;
     let Some(output) = target.output() else {
-        errors.at(
-            name,
-            format!("`{name}` returns nothing that could be cached: give it a return type"),
-        );
+        errors.at(name, format!("`{name}` returns nothing that could be cached: give it a return type"));
         return;
     };
-    if let Some(opaque) = output
-        .to_token_stream()
-        .into_iter()
-        .find(|token| token.to_string() == "impl")
-    {
+    if let Some(opaque) = output.to_token_stream().into_iter().find(|token| token.to_string() == "impl") {
         errors.at(
             opaque,
             "a cached value is read back as its type, so the type needs a name: write it instead of `impl`",
@@ -106,12 +85,7 @@ fn output(target: &Target, errors: &mut Errors) {
 
 /// The key's pieces; an unknown placeholder becomes the parameter that was probably meant.
 fn resolve(literal: &LitStr, template: &Template, target: &Target, errors: &mut Errors) -> Vec<Part> {
-    for message in template
-        .malformed
-        .iter()
-        .cloned()
-        .chain(ambiguities(&template.segments))
-    {
+    for message in template.malformed.iter().cloned().chain(ambiguities(&template.segments)) {
         errors.at(literal, message);
     }
     let mut key = Vec::new();
@@ -143,10 +117,7 @@ fn unknown_placeholder(placeholder: &Placeholder, meant: Option<&Binding>, targe
         _ => format!("unknown placeholder `{placeholder}` in `key`"),
     };
     let what = format!("{what}; {}", parameters(target));
-    let corrected = meant.map(|binding| Placeholder {
-        root: binding.word(),
-        fields: placeholder.fields.clone(),
-    });
+    let corrected = meant.map(|binding| Placeholder { root: binding.word(), fields: placeholder.fields.clone() });
     match corrected {
         Some(corrected) => format!("{what}: did you mean `{corrected}`?"),
         None if target.bindings.is_empty() => format!("{what}: remove the placeholder"),
@@ -164,10 +135,8 @@ fn parameters(target: &Target) -> String {
 
 /// Proposes a whole template, and guesses from it.
 fn missing_key(args: &Args, target: &Target, errors: &mut Errors) -> Vec<Part> {
-    let (skipped, keyed): (Vec<&Binding>, Vec<&Binding>) = target
-        .bindings
-        .iter()
-        .partition(|binding| is_skipped(args, binding) || looks_shared(binding, target));
+    let (skipped, keyed): (Vec<&Binding>, Vec<&Binding>) =
+        target.bindings.iter().partition(|binding| is_skipped(args, binding) || looks_shared(binding, target));
     if !args.given("key") {
         let key: Vec<_> = keyed.iter().map(|binding| format!(":<{}>", binding.word())).collect();
         let skip: Vec<_> = skipped.into_iter().map(Binding::word).collect();
@@ -176,17 +145,9 @@ fn missing_key(args: &Args, target: &Target, errors: &mut Errors) -> Vec<Part> {
             _ => String::new(),
         };
         let proposal = format!("key = \"{}{}:v1\"{skip}", target.sig.ident, key.concat());
-        errors.at_attribute(format!(
-            "`key` is missing: say which calls share a value, as in `{proposal}`"
-        ));
+        errors.at_attribute(format!("`key` is missing: say which calls share a value, as in `{proposal}`"));
     }
-    keyed
-        .into_iter()
-        .map(|binding| Part::Value {
-            binding: binding.clone(),
-            fields: Vec::new(),
-        })
-        .collect()
+    keyed.into_iter().map(|binding| Part::Value { binding: binding.clone(), fields: Vec::new() }).collect()
 }
 
 /// Whether a parameter looks like a connection or a service rather than like a value: `self`, or a reference to
@@ -212,19 +173,11 @@ fn skip(args: &Args, key: &[Part], target: &Target, errors: &mut Errors) -> Vec<
             errors.at(name, format!("`{word}` is in `skip` twice: keep one of the two"));
         } else if target.binding(&word).is_none() {
             let meant = meant(&word, target).map(Binding::word);
-            let cure = meant
-                .as_ref()
-                .map_or("remove it".to_owned(), |meant| format!("did you mean `{meant}`?"));
-            errors.at(
-                name,
-                format!("no parameter `{word}` to skip; {}: {cure}", parameters(target)),
-            );
+            let cure = meant.as_ref().map_or("remove it".to_owned(), |meant| format!("did you mean `{meant}`?"));
+            errors.at(name, format!("no parameter `{word}` to skip; {}: {cure}", parameters(target)));
             word = meant.unwrap_or(word);
         } else if is_keyed(key, &word) {
-            errors.at(
-                name,
-                format!("`{word}` is in `key` and in `skip`: take it out of one of the two"),
-            );
+            errors.at(name, format!("`{word}` is in `key` and in `skip`: take it out of one of the two"));
         }
         skipped.push(word);
     }
@@ -246,11 +199,7 @@ fn uncovered(template: &str, skipped: &[String], word: &str) -> String {
     if template.contains(&in_braces) {
         return format!("`{in_braces}` is plain text in `key`, since braces stay as they are: write `<{word}>` there");
     }
-    let placeholder = if word == "self" {
-        "<self.field>".to_owned()
-    } else {
-        format!("<{word}>")
-    };
+    let placeholder = if word == "self" { "<self.field>".to_owned() } else { format!("<{word}>") };
     let key = match template.rsplit_once('>') {
         Some((before, after)) => format!("{before}>:{placeholder}{after}"),
         None => format!("{template}:{placeholder}"),
@@ -268,8 +217,5 @@ fn is_keyed(key: &[Part], word: &str) -> bool {
 }
 
 fn is_skipped(args: &Args, binding: &Binding) -> bool {
-    args.skip
-        .iter()
-        .flat_map(|skip| &skip.value)
-        .any(|name| word(name) == binding.word())
+    args.skip.iter().flat_map(|skip| &skip.value).any(|name| word(name) == binding.word())
 }

@@ -64,21 +64,11 @@ pub(crate) fn switch(name: &Ident, input: ParseStream) -> syn::Result<bool> {
 pub(crate) fn lock(name: &Ident, input: ParseStream) -> syn::Result<Lock> {
     if !input.peek(syn::token::Paren) {
         let on = switch(name, input)?;
-        return Ok(if on {
-            Lock::On {
-                wait: None,
-                lease: None,
-            }
-        } else {
-            Lock::Off
-        });
+        return Ok(if on { Lock::On { wait: None, lease: None } } else { Lock::Off });
     }
     let options = in_parentheses(input, lock_options)?;
     match options {
-        Lock::On {
-            wait: None,
-            lease: None,
-        } => Err(misuse(name, name, "`lock()` says nothing")),
+        Lock::On { wait: None, lease: None } => Err(misuse(name, name, "`lock()` says nothing")),
         options => Ok(options),
     }
 }
@@ -91,17 +81,11 @@ fn lock_options(input: ParseStream) -> syn::Result<Lock> {
             "wait" => &mut wait,
             "lease" => &mut lease,
             _ => {
-                return Err(error_at(
-                    &option,
-                    "`lock` has two options: `lock(wait = \"5s\", lease = \"10s\")`",
-                ));
+                return Err(error_at(&option, "`lock` has two options: `lock(wait = \"5s\", lease = \"10s\")`"));
             }
         };
         if slot.is_some() {
-            return Err(error_at(
-                &option,
-                format!("`{option}` is given twice: keep one of the two"),
-            ));
+            return Err(error_at(&option, format!("`{option}` is given twice: keep one of the two")));
         }
         set(slot, option, input, period)?;
         comma(input)?;
@@ -116,9 +100,7 @@ pub(crate) fn skip(name: &Ident, input: ParseStream) -> syn::Result<Vec<Ident>> 
     in_parentheses(input, |input| {
         let names = Punctuated::<Ident, Token![,]>::parse_terminated_with(input, Ident::parse_any);
         let usage = "`skip` takes the names of parameters: `skip(db, self)`";
-        names
-            .map(|names| names.into_iter().collect())
-            .map_err(|error| syn::Error::new(error.span(), usage))
+        names.map(|names| names.into_iter().collect()).map_err(|error| syn::Error::new(error.span(), usage))
     })
 }
 
@@ -163,11 +145,7 @@ impl Parse for TextValue {
 pub(crate) fn entry(name: &Ident, input: ParseStream) -> syn::Result<EntryName> {
     let value: Expr = value(name, input)?;
     match (literal(&value), &value) {
-        (Some(Lit::Bool(on)), _) => Ok(if on.value {
-            EntryName::Default
-        } else {
-            EntryName::Omitted
-        }),
+        (Some(Lit::Bool(on)), _) => Ok(if on.value { EntryName::Default } else { EntryName::Omitted }),
         (_, Expr::Path(path)) if path.path.get_ident().is_some() => {
             let named = path.path.get_ident().cloned().map(EntryName::Named);
             Ok(named.unwrap_or(EntryName::Default))

@@ -31,13 +31,13 @@ pub mod __private;
 pub use cache_macros::redis_cached;
 
 pub use self::cache::{Cache, CacheBuilder};
-pub use self::codec::{BuiltInCodec, Codec, CodecId, MessagePack};
 #[cfg(feature = "bincode")]
 pub use self::codec::Bincode;
 #[cfg(feature = "json")]
 pub use self::codec::Json;
 #[cfg(feature = "postcard")]
 pub use self::codec::Postcard;
+pub use self::codec::{BuiltInCodec, Codec, CodecId, MessagePack};
 pub use self::error::{Error, ErrorKind};
 pub use self::handle::Entry;
 pub use self::key::{KeyPart, KeyWriter};

@@ -23,10 +23,7 @@ const PRODUCTS: u32 = 12_000;
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let events = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(events)
-        .with_writer(std::io::stderr)
-        .init();
+    tracing_subscriber::fmt().with_env_filter(events).with_writer(std::io::stderr).init();
 
     // Once, in main; on REDIS_URL where it is set. It does not wait for Redis: the service starts while Redis is down, and
     // uses it when it comes.
@@ -37,18 +34,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let db = Db::open(&file, PRODUCTS).await?;
 
     let address = env::var("CATALOG_ADDR").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
-    let listener = TcpListener::bind(&address)
-        .await
-        .map_err(|error| format!("cannot listen on {address}: {error}"))?;
+    let listener = TcpListener::bind(&address).await.map_err(|error| format!("cannot listen on {address}: {error}"))?;
     info!("{} products in {}", db.count().await?, file.display());
-    info!(
-        "cached in {}",
-        if env::var_os("REDIS_URL").is_some() {
-            "Redis"
-        } else {
-            "this process"
-        }
-    );
+    info!("cached in {}", if env::var_os("REDIS_URL").is_some() { "Redis" } else { "this process" });
     info!("listening on http://{}", listener.local_addr()?);
     serve(listener, db, ctrl_c()).await?;
     Ok(())

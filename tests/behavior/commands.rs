@@ -15,10 +15,7 @@ async fn number(cache: &Cache, origin: &Origin, id: u64) -> u64 {
 async fn warm_stage() -> Stage {
     let stage = Stage::redis().await;
     number(&stage.cache, &Origin::default(), 1).await;
-    number_entry(&stage.cache, 1)
-        .invalidate()
-        .await
-        .expect("the server is up");
+    number_entry(&stage.cache, 1).invalidate().await.expect("the server is up");
     stage
 }
 
@@ -39,10 +36,7 @@ async fn a_miss_a_hit_and_an_invalidation_cost_three_one_and_one() {
     number(&stage.cache, &origin, 2).await;
     assert_eq!(traffic.sent().await, ["get"], "a hit");
 
-    number_entry(&stage.cache, 2)
-        .invalidate()
-        .await
-        .expect("the server is up");
+    number_entry(&stage.cache, 2).invalidate().await.expect("the server is up");
     assert_eq!(traffic.sent().await, ["unlink"], "an invalidation");
 
     number_entry(&stage.cache, 2).get().await.expect("the server is up");
@@ -83,11 +77,7 @@ async fn every_key_has_an_expiry_within_its_ttl_while_it_loads_and_when_it_is_lo
     let server = stage.server().expect("the stage is on Redis");
     let mut client = server.client().await;
     let mut expiry = async || {
-        let left: i64 = redis::cmd("PTTL")
-            .arg("number:5")
-            .query_async(&mut client)
-            .await
-            .expect("the server is up");
+        let left: i64 = redis::cmd("PTTL").arg("number:5").query_async(&mut client).await.expect("the server is up");
         left
     };
 

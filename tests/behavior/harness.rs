@@ -13,23 +13,12 @@ async fn a_server_counts_commands_and_scripts() {
     let mut traffic = server.traffic().await;
 
     let script = "redis.call('SET', KEYS[1], '1') return redis.call('GET', KEYS[1])";
-    let _: String = redis::cmd("EVAL")
-        .arg(script)
-        .arg(1)
-        .arg("a key")
-        .query_async(&mut client)
-        .await
-        .expect("a script runs");
+    let _: String =
+        redis::cmd("EVAL").arg(script).arg(1).arg("a key").query_async(&mut client).await.expect("a script runs");
 
     let expected = BTreeMap::from([("eval", 1), ("get", 1), ("monitor", 1), ("set", 1)]);
     let calls = server.commands().await.since(&before);
-    assert_eq!(
-        calls,
-        expected
-            .into_iter()
-            .map(|(name, calls)| (name.to_owned(), calls))
-            .collect()
-    );
+    assert_eq!(calls, expected.into_iter().map(|(name, calls)| (name.to_owned(), calls)).collect());
     assert_eq!(traffic.sent().await, ["eval"]);
     assert_eq!(traffic.sent().await, [""; 0]);
 }
@@ -53,12 +42,8 @@ async fn a_paused_server_keeps_its_connections_and_answers_once_resumed() {
 #[tokio::test]
 async fn a_killed_server_refuses_connections_and_comes_back_on_its_port_empty() {
     let mut server = RedisServer::start().await;
-    let _: () = redis::cmd("SET")
-        .arg("k")
-        .arg("v")
-        .query_async(&mut server.client().await)
-        .await
-        .expect("the server is up");
+    let _: () =
+        redis::cmd("SET").arg("k").arg("v").query_async(&mut server.client().await).await.expect("the server is up");
     let port = server.port();
 
     server.kill();
@@ -66,10 +51,7 @@ async fn a_killed_server_refuses_connections_and_comes_back_on_its_port_empty() 
 
     server.restart().await;
     assert_eq!(server.port(), port);
-    let keys: u64 = redis::cmd("DBSIZE")
-        .query_async(&mut server.client().await)
-        .await
-        .expect("the server is up");
+    let keys: u64 = redis::cmd("DBSIZE").query_async(&mut server.client().await).await.expect("the server is up");
     assert_eq!(keys, 0);
 }
 
@@ -95,10 +77,7 @@ fn events_are_captured_with_their_fields() {
 
     let warnings = events.at_least(Level::WARN);
     assert_eq!(warnings.len(), 1);
-    assert_eq!(
-        (warnings[0].message.as_str(), warnings[0].field("key")),
-        ("read failed", Some("user:7"))
-    );
+    assert_eq!((warnings[0].message.as_str(), warnings[0].field("key")), ("read failed", Some("user:7")));
     assert_eq!(warnings[0].field("error"), Some("gone"));
     assert_eq!(events.all().len(), 2);
 }

@@ -30,11 +30,7 @@ async fn a_fill_in_flight_loses_against_an_invalidation(stage: Stage) {
         origin.let_go();
     });
     assert_eq!(loaded, 1, "the caller from before gets what it loaded");
-    assert_eq!(
-        entry(&stage).get().await.expect("the store is up"),
-        None,
-        "and leaves nothing behind"
-    );
+    assert_eq!(entry(&stage).get().await.expect("the store is up"), None, "and leaves nothing behind");
     assert_eq!(price(&stage.cache, &origin, 7).await, 2);
 }
 
@@ -75,11 +71,7 @@ async fn a_call_after_an_invalidation_does_not_join_a_run_from_before_it(stage: 
         after
     });
     assert_eq!((before, after), (1, 2));
-    assert_eq!(
-        price(&stage.cache, &origin, 7).await,
-        2,
-        "the later value is the one that stays"
-    );
+    assert_eq!(price(&stage.cache, &origin, 7).await, 2, "the later value is the one that stays");
 }
 
 async fn invalidating_what_is_not_there_is_fine(stage: Stage) {
@@ -93,11 +85,7 @@ async fn a_del_by_any_tool_wins_against_a_fill_in_flight() {
     let origin = Origin::held();
     let (loaded, ()) = tokio::join!(price(&stage.cache, &origin, 7), async {
         origin.has_begun(1).await;
-        let _: u64 = ::redis::cmd("DEL")
-            .arg("price:7")
-            .query_async(&mut tool)
-            .await
-            .expect("the server is up");
+        let _: u64 = ::redis::cmd("DEL").arg("price:7").query_async(&mut tool).await.expect("the server is up");
         origin.let_go();
     });
     assert_eq!(loaded, 1);

@@ -69,11 +69,7 @@ async fn without_lock_another_process_does_not_wait_and_one_value_stays() {
     assert_eq!((first, second), (1, 2));
     // A wait would have had its limit of five seconds.
     assert!(begun.elapsed() < Duration::from_secs(4), "it waited");
-    assert_eq!(
-        unlocked(&ours, &origin).await,
-        1,
-        "the holder of the lease stores its value"
-    );
+    assert_eq!(unlocked(&ours, &origin).await, 1, "the holder of the lease stores its value");
 }
 
 #[tokio::test]
@@ -194,11 +190,7 @@ async fn a_body_that_outlives_its_lease_keeps_it() {
 async fn a_body_that_reaches_its_own_key_does_not_wait_for_itself() {
     #[redis_cached(key = "factorial:same", ttl = 600, lock(wait = "60s"), cache = cache, skip(cache, n))]
     async fn nested(cache: &Cache, n: u64) -> u64 {
-        if n == 0 {
-            1
-        } else {
-            n * Box::pin(nested(cache, n - 1)).await
-        }
+        if n == 0 { 1 } else { n * Box::pin(nested(cache, n - 1)).await }
     }
 
     let server = RedisServer::start().await;

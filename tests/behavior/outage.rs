@@ -32,11 +32,7 @@ async fn answers_in_spite_of_it(cache: &Cache) -> Vec<Event> {
     assert_eq!(answer, Ok(1));
     assert!(begun.elapsed() < BOUND, "it took {:?}", begun.elapsed());
     assert_eq!(reported.calls()[0].outcome(), Outcome::Degraded);
-    assert!(
-        !events.at_least(Level::WARN).is_empty(),
-        "nobody is told: {:?}",
-        events.all()
-    );
+    assert!(!events.at_least(Level::WARN).is_empty(), "nobody is told: {:?}", events.all());
     events.all()
 }
 
@@ -88,19 +84,11 @@ async fn a_server_that_hangs_from_the_start() {
 async fn another_type_at_the_key() {
     let server = RedisServer::start().await;
     let mut client = server.client().await;
-    let _: u64 = redis::cmd("RPUSH")
-        .arg("answer:7")
-        .arg("x")
-        .query_async(&mut client)
-        .await
-        .expect("the server is up");
+    let _: u64 = redis::cmd("RPUSH").arg("answer:7").arg("x").query_async(&mut client).await.expect("the server is up");
     let cache = cache_at(&server.url());
     answers_in_spite_of_it(&cache).await;
 
-    answer_entry(&cache, 7)
-        .invalidate()
-        .await
-        .expect("any type can be removed");
+    answer_entry(&cache, 7).invalidate().await.expect("any type can be removed");
     let origin = Origin::default();
     assert_eq!(answer(&cache, &origin, 7).await, Ok(1));
     assert_eq!(answer(&cache, &origin, 7).await, Ok(1));
@@ -119,13 +107,8 @@ async fn a_server_that_runs_out_of_memory_before_the_value_is_stored() {
     let mut client = server.client().await;
     let (answered, ()) = tokio::join!(answer(&cache, &origin, 7), async {
         origin.has_begun(1).await;
-        let _: () = redis::cmd("CONFIG")
-            .arg("SET")
-            .arg("maxmemory")
-            .arg(1)
-            .query_async(&mut client)
-            .await
-            .expect("so set");
+        let _: () =
+            redis::cmd("CONFIG").arg("SET").arg("maxmemory").arg(1).query_async(&mut client).await.expect("so set");
         origin.let_go();
     });
     assert_eq!(answered, Ok(1), "a failed write never turns Ok into Err");
@@ -143,10 +126,7 @@ async fn a_wrong_password_that_no_text_shows() {
     let server = RedisServer::start_with(&["--requirepass", "right"]).await;
     let cache = cache_at(&format!("redis://:wr0ng-secret@127.0.0.1:{}/", server.port()));
     let events = answers_in_spite_of_it(&cache).await;
-    let error = answer_entry(&cache, 7)
-        .invalidate()
-        .await
-        .expect_err("the server refuses it");
+    let error = answer_entry(&cache, 7).invalidate().await.expect_err("the server refuses it");
     assert!(!format!("{error} {error:?} {events:?}").contains("wr0ng-secret"));
 }
 
@@ -242,15 +222,8 @@ async fn a_cache_is_built_while_redis_is_down_and_uses_it_when_it_comes() {
 
 #[test]
 fn a_malformed_configuration_fails_in_build_and_shows_no_password() {
-    for url in [
-        "redis//:s3cret@localhost",
-        "redis://:s3cret@:port/",
-        "http://u:s3cret@localhost/",
-    ] {
-        let error = Cache::builder()
-            .redis_url(url)
-            .build()
-            .expect_err("the URL is malformed");
+    for url in ["redis//:s3cret@localhost", "redis://:s3cret@:port/", "http://u:s3cret@localhost/"] {
+        let error = Cache::builder().redis_url(url).build().expect_err("the URL is malformed");
         assert_eq!(error.kind(), ErrorKind::Configuration, "{url}");
         assert!(!format!("{error} {error:?}").contains("s3cret"), "{error:?}");
     }

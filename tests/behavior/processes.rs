@@ -7,28 +7,17 @@ const WORKER: &str = env!("CARGO_BIN_EXE_worker");
 
 async fn workers(scenario: &str, server: &RedisServer) -> (Worker, Worker) {
     let url = server.url();
-    tokio::join!(
-        Worker::start(WORKER, scenario, Some(&url)),
-        Worker::start(WORKER, scenario, Some(&url))
-    )
+    tokio::join!(Worker::start(WORKER, scenario, Some(&url)), Worker::start(WORKER, scenario, Some(&url)))
 }
 
 /// Lets as many runs end as ever began: a run too many must be counted, not hang.
 async fn let_go(client: &mut MultiplexedConnection) {
-    let _: u64 = redis::cmd("RPUSH")
-        .arg("test:let-go")
-        .arg(&["go"; 9])
-        .query_async(client)
-        .await
-        .expect("the server is up");
+    let _: u64 =
+        redis::cmd("RPUSH").arg("test:let-go").arg(&["go"; 9]).query_async(client).await.expect("the server is up");
 }
 
 async fn runs(client: &mut MultiplexedConnection) -> u64 {
-    redis::cmd("GET")
-        .arg("test:runs")
-        .query_async(client)
-        .await
-        .expect("the server is up")
+    redis::cmd("GET").arg("test:runs").query_async(client).await.expect("the server is up")
 }
 
 #[tokio::test]
@@ -111,10 +100,7 @@ async fn an_installed_cache_is_the_one_that_functions_use() {
     assert_eq!(one.hear().await, "7 miss:1");
     two.tell("go").await;
     assert_eq!(two.hear().await, "7 hit:1");
-    let keys: Vec<String> = redis::cmd("KEYS")
-        .arg("*")
-        .query_async(&mut server.client().await)
-        .await
-        .expect("the server is up");
+    let keys: Vec<String> =
+        redis::cmd("KEYS").arg("*").query_async(&mut server.client().await).await.expect("the server is up");
     assert_eq!(keys, ["prod:counted:7"]);
 }

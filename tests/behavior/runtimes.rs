@@ -13,10 +13,7 @@ async fn shared(cache: &Cache, origin: &Origin, id: u64) -> u64 {
 }
 
 fn runtime() -> Runtime {
-    Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime starts")
+    Builder::new_current_thread().enable_all().build().expect("a runtime starts")
 }
 
 #[test]

@@ -40,25 +40,13 @@ async fn bypass_runs_and_touches_nothing(stage: Stage) {
 async fn scopes_reach_calls_however_deep_and_the_inner_one_decides(stage: Stage) {
     let origin = Origin::default();
     assert_eq!(outer(&stage.cache, &origin).await, 10);
-    assert_eq!(
-        refresh(outer(&stage.cache, &origin)).await,
-        20,
-        "both run, and both store"
-    );
+    assert_eq!(refresh(outer(&stage.cache, &origin)).await, 20, "both run, and both store");
     assert_eq!(inner(&stage.cache, &origin, 1).await, 2);
 
-    let both = refresh(async {
-        (
-            inner(&stage.cache, &origin, 1).await,
-            bypass(inner(&stage.cache, &origin, 1)).await,
-        )
-    });
+    let both =
+        refresh(async { (inner(&stage.cache, &origin, 1).await, bypass(inner(&stage.cache, &origin, 1)).await) });
     assert_eq!(both.await, (3, 4));
-    assert_eq!(
-        inner(&stage.cache, &origin, 1).await,
-        3,
-        "what was bypassed is not stored"
-    );
+    assert_eq!(inner(&stage.cache, &origin, 1).await, 3, "what was bypassed is not stored");
 }
 
 async fn a_report_has_every_call_and_says_it_as_a_cache_status(stage: Stage) {
@@ -69,19 +57,8 @@ async fn a_report_has_every_call_and_says_it_as_a_cache_status(stage: Stage) {
         inner(&stage.cache, &origin, 2).await;
     })
     .await;
-    let calls: Vec<_> = reported
-        .calls()
-        .iter()
-        .map(|call| (call.key(), call.outcome()))
-        .collect();
-    assert_eq!(
-        calls,
-        [
-            ("inner:1", Outcome::Miss),
-            ("outer", Outcome::Miss),
-            ("inner:2", Outcome::Hit)
-        ]
-    );
+    let calls: Vec<_> = reported.calls().iter().map(|call| (call.key(), call.outcome())).collect();
+    assert_eq!(calls, [("inner:1", Outcome::Miss), ("outer", Outcome::Miss), ("inner:2", Outcome::Hit)]);
     let header = reported.cache_status().to_string();
     let expected = r#"redis_cached; fwd=miss; stored; key="inner:1", redis_cached; fwd=miss; stored; key="outer", redis_cached; hit; ttl="#;
     assert!(header.starts_with(expected), "{header}");
@@ -93,13 +70,7 @@ async fn a_disabled_cache_runs_every_body_and_keeps_nothing() {
     let (first, reported) = report(inner(&cache, &origin, 1)).await;
     assert_eq!((first, reported.calls()[0].outcome()), (1, Outcome::Bypassed));
     assert_eq!(inner(&cache, &origin, 1).await, 2);
-    inner_entry(&cache, 1)
-        .put(&9)
-        .await
-        .expect("a disabled cache takes everything");
+    inner_entry(&cache, 1).put(&9).await.expect("a disabled cache takes everything");
     assert_eq!(inner_entry(&cache, 1).get().await.expect("and has nothing"), None);
-    inner_entry(&cache, 1)
-        .invalidate()
-        .await
-        .expect("and removes everything");
+    inner_entry(&cache, 1).invalidate().await.expect("and removes everything");
 }

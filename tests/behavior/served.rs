@@ -27,11 +27,7 @@ struct NoUser;
 #[redis_cached(key = "user:<id>:v1", ttl = 600, lock = true, cache = cache, skip(cache, origin))]
 async fn user(cache: &Cache, origin: &Origin, id: u64) -> Result<User, NoUser> {
     let loaded_as = origin.run().await;
-    if id == 0 {
-        Err(NoUser)
-    } else {
-        Ok(User { id, loaded_as })
-    }
+    if id == 0 { Err(NoUser) } else { Ok(User { id, loaded_as }) }
 }
 
 async fn a_value_is_loaded_once_and_then_hit(stage: Stage) {
@@ -40,10 +36,7 @@ async fn a_value_is_loaded_once_and_then_hit(stage: Stage) {
     assert_eq!(first, Ok(User { id: 7, loaded_as: 1 }));
     assert_eq!(reported.calls().len(), 1);
     let call = &reported.calls()[0];
-    assert_eq!(
-        (call.outcome(), call.key(), call.function()),
-        (Outcome::Miss, "user:7:v1", "user")
-    );
+    assert_eq!((call.outcome(), call.key(), call.function()), (Outcome::Miss, "user:7:v1", "user"));
 
     let (second, reported) = report(user(&stage.cache, &origin, 7)).await;
     assert_eq!(second, first);
@@ -59,15 +52,8 @@ async fn a_hundred_callers_at_once_are_one_run(stage: Stage) {
         origin.let_go();
     });
     assert_eq!(origin.runs(), 1);
-    assert!(
-        answers
-            .iter()
-            .all(|(user, _)| *user == Ok(User { id: 7, loaded_as: 1 }))
-    );
-    let led = answers
-        .iter()
-        .filter(|(_, reported)| reported.calls()[0].outcome() == Outcome::Miss)
-        .count();
+    assert!(answers.iter().all(|(user, _)| *user == Ok(User { id: 7, loaded_as: 1 })));
+    let led = answers.iter().filter(|(_, reported)| reported.calls()[0].outcome() == Outcome::Miss).count();
     assert_eq!(led, 1);
 }
 
@@ -113,11 +99,7 @@ async fn a_plain_value_is_cached(stage: Stage) {
     for _ in 0..2 {
         assert_eq!(plain(&stage.cache, &origin, "a:b").await, "a:b 1");
     }
-    assert_eq!(
-        plain(&stage.cache, &origin, "a%3Ab").await,
-        "a%3Ab 2",
-        "an escaped text is another text"
-    );
+    assert_eq!(plain(&stage.cache, &origin, "a%3Ab").await, "a%3Ab 2", "an escaped text is another text");
 }
 
 struct Tenant {
@@ -135,11 +117,7 @@ impl Tenant {
 }
 
 async fn a_method_is_cached_under_its_field(stage: Stage) {
-    let tenant = |name: &str| Tenant {
-        cache: stage.cache.clone(),
-        name: name.to_owned(),
-        origin: Origin::default(),
-    };
+    let tenant = |name: &str| Tenant { cache: stage.cache.clone(), name: name.to_owned(), origin: Origin::default() };
     let (ours, theirs) = (tenant("ours"), tenant("theirs"));
     for _ in 0..2 {
         assert_eq!(ours.limit("seats").await, Ok(1));
@@ -147,11 +125,7 @@ async fn a_method_is_cached_under_its_field(stage: Stage) {
     }
     ours.limit_entry("seats").invalidate().await.expect("the store is up");
     assert_eq!(ours.limit("seats").await, Ok(2));
-    assert_eq!(
-        theirs.limit("seats").await,
-        Ok(1),
-        "another tenant's entry is another entry"
-    );
+    assert_eq!(theirs.limit("seats").await, Ok(1), "another tenant's entry is another entry");
 }
 
 async fn an_entry_reads_writes_and_removes_what_the_function_caches(stage: Stage) {

@@ -38,21 +38,12 @@ async fn point_as_json(cache: &Cache, origin: &Origin) -> Point {
 
 async fn raw(stage: &Stage) -> Vec<u8> {
     let mut client = stage.server().expect("the stage is on Redis").client().await;
-    redis::cmd("GET")
-        .arg("point")
-        .query_async(&mut client)
-        .await
-        .expect("the server is up")
+    redis::cmd("GET").arg("point").query_async(&mut client).await.expect("the server is up")
 }
 
 async fn overwrite(stage: &Stage, bytes: &[u8]) {
     let mut client = stage.server().expect("the stage is on Redis").client().await;
-    let _: () = redis::cmd("SET")
-        .arg("point")
-        .arg(bytes)
-        .query_async(&mut client)
-        .await
-        .expect("the server is up");
+    let _: () = redis::cmd("SET").arg("point").arg(bytes).query_async(&mut client).await.expect("the server is up");
 }
 
 /// Puts `bytes` at the key: the function runs, an event says why, and the next call is a hit on the new entry.
@@ -69,15 +60,7 @@ async fn is_recomputed_and_overwritten(stage: &Stage, bytes: &[u8]) {
 #[tokio::test]
 async fn foreign_bytes() {
     let stage = Stage::redis().await;
-    let bytes = [
-        &b""[..],
-        b"{}",
-        b"\xCA",
-        &[0xCA; 32],
-        &[0; 64],
-        &[0xFF; 5_000],
-        b"\x81\xA1x\x01",
-    ];
+    let bytes = [&b""[..], b"{}", b"\xCA", &[0xCA; 32], &[0; 64], &[0xFF; 5_000], b"\x81\xA1x\x01"];
     for bytes in bytes {
         is_recomputed_and_overwritten(&stage, bytes).await;
     }

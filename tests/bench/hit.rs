@@ -29,12 +29,7 @@ struct User {
 
 fn user_of(id: u64) -> User {
     let emails = (0..4).map(|n| format!("user-{id}-{n}@example.org")).collect();
-    User {
-        id,
-        name: format!("User {id}"),
-        emails,
-        about: "x".repeat(850),
-    }
+    User { id, name: format!("User {id}"), emails, about: "x".repeat(850) }
 }
 
 #[redis_cached(key = "user:<id>:v1", ttl = 600, lock = true)]
@@ -90,15 +85,9 @@ async fn main() {
         compare(&format!("Redis, {tasks:>2} tasks"), tasks, attribute, by_hand).await;
     }
 
-    let memory = Cache::builder()
-        .memory(Memory::entries(1_000))
-        .build()
-        .expect("nothing is wrong with it");
+    let memory = Cache::builder().memory(Memory::entries(1_000)).build().expect("nothing is wrong with it");
     user_in(&memory, 7).await;
-    let map = Arc::new(RwLock::new(std::collections::HashMap::from([(
-        "user:7:v1".to_owned(),
-        user_of(7),
-    )])));
+    let map = Arc::new(RwLock::new(std::collections::HashMap::from([("user:7:v1".to_owned(), user_of(7))])));
     println!("a hit in this process (key, lookup, decode) beside a RwLock<HashMap> lookup and clone");
     let attribute = move || {
         let memory = memory.clone();
@@ -114,32 +103,37 @@ async fn main() {
     compare("memory, 1 task", 1, attribute, bare).await;
 }
 
-/// Lets both take turns, and prints calls per second, time per call, and the median of the ratios.
-async fn compare<A, B>(what: &str, tasks: u64, a: impl Fn() -> A + Clone + Send + 'static, b: impl Fn() -> B + Clone + Send + 'static)
-where
+/// Lets the attribute and the other one take turns, and prints calls per second, time per call, and the median of the
+/// ratios.
+async fn compare<A, B>(
+    what: &str,
+    tasks: u64,
+    attribute: impl Fn() -> A + Clone + Send + 'static,
+    beside: impl Fn() -> B + Clone + Send + 'static,
+) where
     A: Future<Output = u64> + Send + 'static,
     B: Future<Output = u64> + Send + 'static,
 {
-    let (mut rates_a, mut rates_b, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut ours, mut theirs, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     for pair in 0..PAIRS {
         // Who goes first takes turns too.
-        let (rate_a, rate_b) = if pair % 2 == 0 {
-            let rate_a = rate(tasks, a.clone()).await;
-            (rate_a, rate(tasks, b.clone()).await)
+        let (our, their) = if pair % 2 == 0 {
+            let our = rate(tasks, attribute.clone()).await;
+            (our, rate(tasks, beside.clone()).await)
         } else {
-            let rate_b = rate(tasks, b.clone()).await;
-            (rate(tasks, a.clone()).await, rate_b)
+            let their = rate(tasks, beside.clone()).await;
+            (rate(tasks, attribute.clone()).await, their)
         };
-        rates_a.push(rate_a);
-        rates_b.push(rate_b);
-        ratios.push(rate_a / rate_b);
+        ours.push(our);
+        theirs.push(their);
+        ratios.push(our / their);
     }
-    let (a, b, ratio) = (median(rates_a), median(rates_b), median(ratios));
+    let (ours, theirs, ratio) = (median(ours), median(theirs), median(ratios));
     let micros = |rate: f64| tasks_f64(tasks) * 1e6 / rate;
     println!(
-        "  {what}: {a:>9.0}/s beside {b:>9.0}/s, throughput x{ratio:.3}; {:.2} µs beside {:.2} µs, latency x{:.3}",
-        micros(a),
-        micros(b),
+        "  {what}: {ours:>9.0}/s beside {theirs:>9.0}/s, throughput x{ratio:.3}; {:.2} µs beside {:.2} µs, latency x{:.3}",
+        micros(ours),
+        micros(theirs),
         1.0 / ratio,
     );
 }
@@ -149,7 +143,10 @@ fn tasks_f64(tasks: u64) -> f64 {
 }
 
 /// Calls per second of so many tasks that each call again at once, for one slice.
-async fn rate<F: Future<Output = u64> + Send + 'static>(tasks: u64, call: impl Fn() -> F + Clone + Send + 'static) -> f64 {
+async fn rate<F: Future<Output = u64> + Send + 'static>(
+    tasks: u64,
+    call: impl Fn() -> F + Clone + Send + 'static,
+) -> f64 {
     let (over, calls) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let begun = Instant::now();
     let running: Vec<_> = (0..tasks)

@@ -43,10 +43,7 @@ async fn a_commit_without_its_lease_stores_nothing(stage: Stage) {
     let origin = Origin::held();
     let (loaded, ()) = tokio::join!(number(&stage.cache, &origin, 1, false), async {
         origin.has_begun(1).await;
-        number_entry(&stage.cache, 1)
-            .invalidate()
-            .await
-            .expect("the store is up");
+        number_entry(&stage.cache, 1).invalidate().await.expect("the store is up");
         origin.let_go();
     });
     assert_eq!((loaded, stored(&stage, 1).await), (Ok(1_001), None));
@@ -71,10 +68,7 @@ async fn a_removal_takes_value_and_lease_together(stage: Stage) {
     origin.hold();
     let (refreshed, ()) = tokio::join!(refresh(number(&stage.cache, &origin, 1, false)), async {
         origin.has_begun(2).await;
-        number_entry(&stage.cache, 1)
-            .invalidate()
-            .await
-            .expect("the store is up");
+        number_entry(&stage.cache, 1).invalidate().await.expect("the store is up");
         assert_eq!(stored(&stage, 1).await, None);
         origin.let_go();
     });
@@ -108,11 +102,7 @@ async fn a_refresh_that_fails_leaves_the_old_value(stage: Stage) {
     assert_eq!(number(&stage.cache, &origin, 1, false).await, Ok(1_001));
     assert_eq!(refresh(number(&stage.cache, &origin, 1, true)).await, Err(2));
     assert_eq!(number(&stage.cache, &origin, 1, false).await, Ok(1_001));
-    assert_eq!(
-        refresh(number(&stage.cache, &origin, 1, false)).await,
-        Ok(3_001),
-        "the lease on it is free again"
-    );
+    assert_eq!(refresh(number(&stage.cache, &origin, 1, false)).await, Ok(3_001), "the lease on it is free again");
     assert_eq!(stored(&stage, 1).await, Some(3_001));
 }
 
@@ -130,10 +120,7 @@ async fn a_value_expires(stage: Stage) {
         assert!(before.elapsed() < PATIENCE, "the value stays past its TTL");
         tokio::task::yield_now().await;
     }
-    assert!(
-        before.elapsed() >= Duration::from_millis(20),
-        "the value is gone before its TTL"
-    );
+    assert!(before.elapsed() >= Duration::from_millis(20), "the value is gone before its TTL");
 }
 
 async fn many_keys_do_not_meet(stage: Stage) {

@@ -57,22 +57,14 @@ pub struct Traffic {
 
 impl Traffic {
     pub(crate) async fn listen(server: &RedisServer) -> Self {
-        let stream = TcpStream::connect(("127.0.0.1", server.port()))
-            .await
-            .expect("a running server takes connections");
+        let stream =
+            TcpStream::connect(("127.0.0.1", server.port())).await.expect("a running server takes connections");
         let (read, mut write) = stream.into_split();
         write.write_all(b"MONITOR\r\n").await.expect("a running server reads");
         let mut lines = BufReader::new(read).lines();
-        let answer = within("the answer to MONITOR", lines.next_line())
-            .await
-            .expect("a running server answers");
+        let answer = within("the answer to MONITOR", lines.next_line()).await.expect("a running server answers");
         assert_eq!(answer.as_deref(), Some("+OK"), "MONITOR was refused");
-        Self {
-            lines,
-            seen: BTreeMap::new(),
-            url: server.url(),
-            _write: write,
-        }
+        Self { lines, seen: BTreeMap::new(), url: server.url(), _write: write }
     }
 
     /// Waits until clients have sent this command `times` times since the listening began.
@@ -87,15 +79,8 @@ impl Traffic {
     pub async fn sent(&mut self) -> Vec<String> {
         const MARK: &str = "traffic-so-far";
         let client = redis::Client::open(self.url.as_str()).expect("the server's URL is well formed");
-        let mut connection = client
-            .get_multiplexed_async_connection()
-            .await
-            .expect("the server is up");
-        let _: String = redis::cmd("ECHO")
-            .arg(MARK)
-            .query_async(&mut connection)
-            .await
-            .expect("the server is up");
+        let mut connection = client.get_multiplexed_async_connection().await.expect("the server is up");
+        let _: String = redis::cmd("ECHO").arg(MARK).query_async(&mut connection).await.expect("the server is up");
 
         let mut sent = Vec::new();
         loop {
@@ -109,9 +94,7 @@ impl Traffic {
 
     /// The next command of a client and its whole line; `None` for one that a script ran.
     async fn next(&mut self) -> Option<(String, String)> {
-        let line = within("a line of MONITOR", self.lines.next_line())
-            .await
-            .expect("MONITOR goes on");
+        let line = within("a line of MONITOR", self.lines.next_line()).await.expect("MONITOR goes on");
         let line = line.expect("MONITOR goes on while the server is up");
         let name = command(&line)?;
         *self.seen.entry(name.clone()).or_default() += 1;

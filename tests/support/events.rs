@@ -63,11 +63,7 @@ impl<S: Subscriber> Layer<S> for Seen {
         let mut fields = Fields::default();
         event.record(&mut fields);
         let message = fields.0.remove("message").unwrap_or_default();
-        let event = Event {
-            level: *event.metadata().level(),
-            message,
-            fields: fields.0,
-        };
+        let event = Event { level: *event.metadata().level(), message, fields: fields.0 };
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(event);
     }
 }

@@ -13,10 +13,7 @@ pub struct Origin {
 
 impl Default for Origin {
     fn default() -> Self {
-        Self {
-            begun: watch::Sender::new(0),
-            held: watch::Sender::new(false),
-        }
+        Self { begun: watch::Sender::new(0), held: watch::Sender::new(false) }
     }
 }
 
@@ -58,10 +55,6 @@ impl Origin {
     /// Waits until this many runs have begun.
     pub async fn has_begun(&self, runs: u64) {
         let mut begun = self.begun.subscribe();
-        let _ = within(
-            &format!("run {runs} of the origin"),
-            begun.wait_for(|begun| *begun >= runs),
-        )
-        .await;
+        let _ = within(&format!("run {runs} of the origin"), begun.wait_for(|begun| *begun >= runs)).await;
     }
 }

@@ -41,12 +41,7 @@ impl RedisServer {
     pub async fn start_with(args: &[&str]) -> Self {
         let folder = TempDir::with_prefix("redis-cached-").expect("a temporary folder for the server");
         let args = args.iter().map(ToString::to_string).collect();
-        let mut server = Self {
-            port: 0,
-            args,
-            folder,
-            process: None,
-        };
+        let mut server = Self { port: 0, args, folder, process: None };
         let mut log = String::new();
         for _ in 0..PORT_DRAWS {
             server.port = free_port();
@@ -61,9 +56,7 @@ impl RedisServer {
 
     /// The URL of the server, with its password when it was given `--requirepass`.
     pub fn url(&self) -> String {
-        let user = self
-            .password()
-            .map_or_else(String::new, |password| format!(":{password}@"));
+        let user = self.password().map_or_else(String::new, |password| format!(":{password}@"));
         format!("redis://{user}127.0.0.1:{}/", self.port)
     }
 
@@ -123,16 +116,7 @@ impl RedisServer {
     async fn spawn(&mut self) -> Result<(), String> {
         let mut child = Command::new(binary())
             .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1"])
-            .args([
-                "--save",
-                "",
-                "--appendonly",
-                "no",
-                "--daemonize",
-                "no",
-                "--loglevel",
-                "notice",
-            ])
+            .args(["--save", "", "--appendonly", "no", "--daemonize", "no", "--loglevel", "notice"])
             .arg("--dir")
             .arg(self.folder.path())
             .args(&self.args)
@@ -158,16 +142,10 @@ impl RedisServer {
             let _ = send.send(Err(log));
         });
         let ready = tokio::task::spawn_blocking(move || ready.recv_timeout(PATIENCE)).await;
-        ready
-            .expect("waiting does not panic")
-            .expect("the server says that it is ready, or ends")?;
+        ready.expect("waiting does not panic").expect("the server says that it is ready, or ends")?;
 
         let answer: redis::RedisResult<String> = redis::cmd("PING").query_async(&mut self.client().await).await;
-        assert_eq!(
-            answer.as_deref(),
-            Ok("PONG"),
-            "the server is ready and does not answer PING"
-        );
+        assert_eq!(answer.as_deref(), Ok("PONG"), "the server is ready and does not answer PING");
         Ok(())
     }
 

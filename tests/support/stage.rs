@@ -24,19 +24,13 @@ impl Stage {
     pub async fn redis() -> Self {
         let server = RedisServer::start().await;
         let cache = cache_on(&server);
-        Self {
-            cache,
-            server: Some(server),
-        }
+        Self { cache, server: Some(server) }
     }
 
     /// On a store as a user would write one.
     #[expect(clippy::unused_async, reason = "called like the others, by `on_every_store!`")]
     pub async fn own() -> Self {
-        Self {
-            cache: built(Cache::builder().store(OwnStore::default())),
-            server: None,
-        }
+        Self { cache: built(Cache::builder().store(OwnStore::default())), server: None }
     }
 
     /// The server behind the cache, if it has one.

@@ -43,17 +43,12 @@ impl Worker {
 
     /// Waits for the next line.
     pub async fn hear(&mut self) -> String {
-        let line = within("a line of the worker", self.output.next_line())
-            .await
-            .expect("the worker writes text");
+        let line = within("a line of the worker", self.output.next_line()).await.expect("the worker writes text");
         line.expect("the worker says something before it ends")
     }
 
     /// Kills the process, as a crash or the kernel's out-of-memory killer would: nothing of it runs any more.
     pub async fn kill(&mut self) {
-        self.process
-            .kill()
-            .await
-            .expect("the worker can be killed while it runs");
+        self.process.kill().await.expect("the worker can be killed while it runs");
     }
 }

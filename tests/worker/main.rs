@@ -21,11 +21,7 @@ async fn main() {
         "nothing-installed" => say(&outcomes(&join_all([report(counted(7))]).await)),
         "installed-with-prefix" => {
             let url = std::env::var("REDIS_URL").expect("the scenario needs a server");
-            let cache = Cache::builder()
-                .redis_url(url)
-                .prefix("prod")
-                .build()
-                .expect("the URL is well formed");
+            let cache = Cache::builder().redis_url(url).prefix("prod").build().expect("the URL is well formed");
             cache.install().expect("nothing is installed yet");
             say(&outcomes(&join_all([report(counted(7))]).await));
         }
@@ -52,21 +48,10 @@ async fn short_lease(id: u64) -> u64 {
 async fn held_run() -> u64 {
     let url = std::env::var("REDIS_URL").expect("the scenario needs a server");
     let client = redis::Client::open(url).expect("the URL is well formed");
-    let mut connection = client
-        .get_multiplexed_async_connection()
-        .await
-        .expect("the server is up");
-    let run: u64 = redis::cmd("INCR")
-        .arg("test:runs")
-        .query_async(&mut connection)
-        .await
-        .expect("the server is up");
-    let _: (String, String) = redis::cmd("BLPOP")
-        .arg("test:let-go")
-        .arg(20)
-        .query_async(&mut connection)
-        .await
-        .expect("the test lets go");
+    let mut connection = client.get_multiplexed_async_connection().await.expect("the server is up");
+    let run: u64 = redis::cmd("INCR").arg("test:runs").query_async(&mut connection).await.expect("the server is up");
+    let _: (String, String) =
+        redis::cmd("BLPOP").arg("test:let-go").arg(20).query_async(&mut connection).await.expect("the test lets go");
     run * 100
 }
 
@@ -90,9 +75,7 @@ fn outcomes(answers: &[(u64, cache_runtime::Report)]) -> String {
 
 fn say(line: &str) {
     let mut out = io::stdout().lock();
-    writeln!(out, "{line}")
-        .and_then(|()| out.flush())
-        .expect("the test listens");
+    writeln!(out, "{line}").and_then(|()| out.flush()).expect("the test listens");
 }
 
 fn hear() -> String {

@@ -77,7 +77,7 @@ pub fn plan(site: &'static Site, cache: CacheRef) -> Plan {
     Plan { site, cache, key, ttl: None, jitter: None, lock: Lock::default(), coding: PhantomData }
 }
 
-impl<C> Plan<C> {
+impl<C: Coding> Plan<C> {
     /// `ttl = …`
     #[must_use]
     pub fn ttl(self, ttl: Duration) -> Self {

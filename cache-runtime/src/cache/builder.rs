@@ -189,7 +189,10 @@ impl CacheBuilder {
         }
         let odd = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '{' | '}');
         if let Some(odd) = self.prefix.chars().find(|c| odd(*c)) {
-            return refuse(format!("the prefix {:?} contains {odd:?}: use letters, digits, `-`, `_`, `.`, `:`", self.prefix));
+            return refuse(format!(
+                "the prefix {:?} contains {odd:?}: use letters, digits, `-`, `_`, `.`, `:`",
+                self.prefix
+            ));
         }
         Ok(())
     }

@@ -15,8 +15,7 @@ impl Codec for Bincode {
     const ID: CodecId = CodecId::BINCODE;
 
     fn encode<T: Serialize>(value: &T, out: &mut Vec<u8>) -> Result<(), Error> {
-        let bytes =
-            bincode::serde::encode_to_vec(value, bincode::config::standard()).map_err(cannot_encode::<T>)?;
+        let bytes = bincode::serde::encode_to_vec(value, bincode::config::standard()).map_err(cannot_encode::<T>)?;
         out.extend_from_slice(&bytes);
         Ok(())
     }

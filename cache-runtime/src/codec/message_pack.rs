@@ -1,8 +1,8 @@
 //! `MessagePack` with named fields: compact, and the one binary format that `untagged`, `flatten`, `skip_serializing_if`
 //! and `serde_json::Value` survive.
 
-use serde::{Deserialize, Serialize};
 use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::{Deserialize, Serialize};
 
 use super::{Codec, CodecId, cannot_decode, cannot_encode};
 use crate::error::Error;

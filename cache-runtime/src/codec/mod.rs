@@ -13,14 +13,14 @@ mod postcard;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use self::message_pack::MessagePack;
 #[cfg(feature = "bincode")]
 pub use self::bincode::Bincode;
+pub(crate) use self::fingerprint::fingerprint;
 #[cfg(feature = "json")]
 pub use self::json::Json;
+pub use self::message_pack::MessagePack;
 #[cfg(feature = "postcard")]
 pub use self::postcard::Postcard;
-pub(crate) use self::fingerprint::fingerprint;
 
 use crate::error::{Error, ErrorKind};
 

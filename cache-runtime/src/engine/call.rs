@@ -107,7 +107,9 @@ impl<'c> Call<'c> {
     async fn advance(&mut self, refuses: bool) -> Advance {
         match self.mode {
             Mode::Bypass => return Advance::Alone(Outcome::Bypassed),
-            Mode::Refresh if self.is_inside_itself() || !self.is_in_runtime() => return Advance::Alone(Outcome::Bypassed),
+            Mode::Refresh if self.is_inside_itself() || !self.is_in_runtime() => {
+                return Advance::Alone(Outcome::Bypassed);
+            }
             Mode::Refresh => return self.refresh(refuses).await,
             Mode::Cached => {}
         }
@@ -299,7 +301,8 @@ impl<'c> Call<'c> {
 
     /// An entry could not be decoded: it is displaced.
     pub(crate) fn cannot_use(&mut self, found: &Found, error: &Error) {
-        let why = std::error::Error::source(error).map_or_else(|| error.to_string(), |source| format!("{error}: {source}"));
+        let why =
+            std::error::Error::source(error).map_or_else(|| error.to_string(), |source| format!("{error}: {source}"));
         observe::unusable(self.request.site, &self.request.key, &why);
         (self.saw, self.looked) = (None, true);
         self.take = Take::Unusable(Bytes::copy_from_slice(entry::head(&found.bytes)));

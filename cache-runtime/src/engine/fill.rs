@@ -223,7 +223,9 @@ impl Drop for Lease {
             }
         });
         // An in-process store is done at once. Where the runtime is gone, the lease ends by its own expiry.
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
         if release.as_mut().now_or_never().is_none() {
             runtime.spawn(release);
         }

@@ -121,10 +121,7 @@ pub(crate) enum Enter {
 
 impl SingleFlight {
     pub(crate) fn new() -> Self {
-        Self {
-            flights: Sharded::new(),
-            moments: AtomicU64::new(0),
-        }
+        Self { flights: Sharded::new(), moments: AtomicU64::new(0) }
     }
 
     /// Now, for a caller that arrives.

@@ -50,7 +50,12 @@ impl Engine {
     }
 
     /// Stores an entry; fills in flight lose their lease.
-    pub(crate) async fn put(&self, request: &Request, entry: Bytes, lifetime: std::time::Duration) -> Result<(), Error> {
+    pub(crate) async fn put(
+        &self,
+        request: &Request,
+        entry: Bytes,
+        lifetime: std::time::Duration,
+    ) -> Result<(), Error> {
         let put = pin!(self.backend.put(&request.key, entry, lifetime));
         let done = Budget::new(self.deadline).step("put", put).await;
         self.flights.end(&request.key);

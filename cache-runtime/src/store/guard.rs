@@ -39,7 +39,9 @@ impl Budget {
                 let until = *self.until.get_or_insert_with(|| clock::now() + self.whole);
                 timer.set(Some(tokio::time::sleep_until(until)));
             }
-            let Some(timer) = timer.as_mut().as_pin_mut() else { return Poll::Pending };
+            let Some(timer) = timer.as_mut().as_pin_mut() else {
+                return Poll::Pending;
+            };
             timer.poll(context).map(|()| {
                 let context = format!("the store did not answer `{name}` within {:?}", self.whole);
                 Err(Error::new(ErrorKind::Timeout, context))

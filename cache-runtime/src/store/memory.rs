@@ -80,10 +80,7 @@ impl Memory {
     }
 
     fn with(entries: usize, capacity: u64, weight: Weight) -> Self {
-        Self {
-            values: Cache::with_weighter(entries, capacity, weight),
-            leases: Sharded::new(),
-        }
+        Self { values: Cache::with_weighter(entries, capacity, weight), leases: Sharded::new() }
     }
 
     /// The leases of the shard that `key` is in. Whoever holds the guard is the only writer of the key.
@@ -157,9 +154,7 @@ impl Store for Memory {
                 shard.write(key, bytes, expires);
                 Ok(Leased::Granted)
             }
-            (Admission::Refuse, current) => {
-                Ok(Leased::Found(current.map(|stored| stored.bytes).unwrap_or_default()))
-            }
+            (Admission::Refuse, current) => Ok(Leased::Found(current.map(|stored| stored.bytes).unwrap_or_default())),
         }
     }
 
@@ -183,7 +178,9 @@ impl Store for Memory {
 
     async fn release(&self, key: &str, token: Token) -> Result<(), Error> {
         let mut shard = self.shard(key);
-        let Some(current) = shard.current(key) else { return Ok(()) };
+        let Some(current) = shard.current(key) else {
+            return Ok(());
+        };
         match withdraw(Some(&current.bytes), token) {
             Withdrawal::Remove => shard.remove(key),
             Withdrawal::Write(bytes) => shard.write(key, bytes, current.expires),

@@ -47,7 +47,13 @@ pub trait Store: Send + Sync + 'static {
     fn renew(&self, key: &str, token: Token, ttl: Duration) -> impl Future<Output = Result<bool, Error>> + Send;
 
     /// Stores `entry` for `ttl` where the lease of `token` is still there: [`commits`] decides.
-    fn commit(&self, key: &str, token: Token, entry: Bytes, ttl: Duration) -> impl Future<Output = Result<Commit, Error>> + Send;
+    fn commit(
+        &self,
+        key: &str,
+        token: Token,
+        entry: Bytes,
+        ttl: Duration,
+    ) -> impl Future<Output = Result<Commit, Error>> + Send;
 
     /// Gives the lease of `token` back, where it is still there: [`withdraw`] decides.
     fn release(&self, key: &str, token: Token) -> impl Future<Output = Result<(), Error>> + Send;

@@ -40,11 +40,7 @@ impl Db {
     /// When the file cannot be opened, read or written as a database.
     pub async fn open(file: &Path, products: u32) -> Result<Self, CatalogError> {
         let permits = Arc::new(Semaphore::new(CONNECTIONS));
-        let pool = Pool {
-            file: file.to_owned(),
-            idle: Mutex::default(),
-            permits,
-        };
+        let pool = Pool { file: file.to_owned(), idle: Mutex::default(), permits };
         let ready = spawn_blocking(move || {
             let mut connection = pool.take()?;
             data::make(&mut connection, products)?;
@@ -60,19 +56,13 @@ impl Db {
     ///
     /// When the database fails.
     pub async fn count(&self) -> Result<u32, CatalogError> {
-        self.run(|connection| connection.query_row("SELECT count(*) FROM product", [], |row| row.get(0)))
-            .await
+        self.run(|connection| connection.query_row("SELECT count(*) FROM product", [], |row| row.get(0))).await
     }
 
     pub(crate) async fn product(&self, id: u32) -> Result<Option<Product>, CatalogError> {
         const QUERY: &str = "SELECT id, name, category, price_cents FROM product WHERE id = ?1";
-        self.run(move |connection| {
-            connection
-                .prepare_cached(QUERY)?
-                .query_row([id], Product::from_row)
-                .optional()
-        })
-        .await
+        self.run(move |connection| connection.prepare_cached(QUERY)?.query_row([id], Product::from_row).optional())
+            .await
     }
 
     /// The products of a category that their reviewers like best: reads every review of the category.
@@ -85,10 +75,7 @@ impl Db {
             ORDER BY rating DESC, reviews DESC, product.id
             LIMIT ?2";
         self.run(move |connection| {
-            connection
-                .prepare_cached(QUERY)?
-                .query_map(params![category, limit], Ranked::from_row)?
-                .collect()
+            connection.prepare_cached(QUERY)?.query_map(params![category, limit], Ranked::from_row)?.collect()
         })
         .await
     }
@@ -98,10 +85,7 @@ impl Db {
         const UPDATE: &str =
             "UPDATE product SET price_cents = ?2 WHERE id = ?1 RETURNING id, name, category, price_cents";
         self.run(move |connection| {
-            connection
-                .prepare_cached(UPDATE)?
-                .query_row([id, price_cents], Product::from_row)
-                .optional()
+            connection.prepare_cached(UPDATE)?.query_row([id, price_cents], Product::from_row).optional()
         })
         .await
     }
@@ -113,10 +97,7 @@ impl Db {
         query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, CatalogError> {
         let pool = Arc::clone(&self.pool);
-        let permit = Arc::clone(&pool.permits)
-            .acquire_owned()
-            .await
-            .map_err(|_| CatalogError::Stopped)?;
+        let permit = Arc::clone(&pool.permits).acquire_owned().await.map_err(|_| CatalogError::Stopped)?;
         let output = spawn_blocking(move || {
             let _permit = permit;
             let connection = pool.take()?;
@@ -135,10 +116,7 @@ impl Pool {
     }
 
     fn give_back(&self, connection: Connection) {
-        self.idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(connection);
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
     }
 }
 
@@ -171,13 +149,9 @@ mod tests {
     #[tokio::test]
     async fn a_query_that_panics_costs_its_connection_and_nothing_else() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let db = Db::open(&folder.path().join("catalog.sqlite"), 30)
-            .await
-            .expect("a new database is made");
+        let db = Db::open(&folder.path().join("catalog.sqlite"), 30).await.expect("a new database is made");
         for _ in 0..=super::CONNECTIONS {
-            db.run::<()>(|_| panic!("as asked"))
-                .await
-                .expect_err("a panic is an error");
+            db.run::<()>(|_| panic!("as asked")).await.expect_err("a panic is an error");
         }
         assert_eq!(db.count().await.expect("there are connections left"), 30);
     }

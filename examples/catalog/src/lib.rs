@@ -32,7 +32,5 @@ pub async fn serve(
     db: Db,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    axum::serve(listener, routes::router(db))
-        .with_graceful_shutdown(shutdown)
-        .await
+    axum::serve(listener, routes::router(db)).with_graceful_shutdown(shutdown).await
 }

@@ -56,11 +56,7 @@ pub async fn product(db: &Db, id: u32) -> Result<Product, CatalogError> {
 #[redis_cached(key = "category:<category>:top:v1", ttl = "1m", lock = true, skip(db))]
 pub async fn top(db: &Db, category: &str) -> Result<Vec<Ranked>, CatalogError> {
     let top = db.best_reviewed(category.to_owned(), TOP).await?;
-    if top.is_empty() {
-        Err(CatalogError::NoCategory(category.to_owned()))
-    } else {
-        Ok(top)
-    }
+    if top.is_empty() { Err(CatalogError::NoCategory(category.to_owned())) } else { Ok(top) }
 }
 
 /// Changes a product's price, and returns the product as it is now. Whoever reads after this has returned sees the new
@@ -71,10 +67,7 @@ pub async fn top(db: &Db, category: &str) -> Result<Vec<Ranked>, CatalogError> {
 /// [`CatalogError::NoProduct`], what the database reports, and [`CatalogError::NotInvalidated`]: the price is changed,
 /// and caches may still show the old one. Doing it again is safe, and cures that.
 pub async fn set_price(db: &Db, id: u32, price_cents: u32) -> Result<Product, CatalogError> {
-    let product = db
-        .set_price(id, price_cents)
-        .await?
-        .ok_or(CatalogError::NoProduct(id))?;
+    let product = db.set_price(id, price_cents).await?.ok_or(CatalogError::NoProduct(id))?;
     // After the write, never before it: a read in between would fill the cache with the old price.
     let (one, list) = (product_entry(id), top_entry(&product.category));
     let (one, list) = tokio::join!(one.invalidate(), list.invalidate());
@@ -84,24 +77,13 @@ pub async fn set_price(db: &Db, id: u32, price_cents: u32) -> Result<Product, Ca
 
 impl Product {
     pub(crate) fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
-        Ok(Self {
-            id: row.get(0)?,
-            name: row.get(1)?,
-            category: row.get(2)?,
-            price_cents: row.get(3)?,
-        })
+        Ok(Self { id: row.get(0)?, name: row.get(1)?, category: row.get(2)?, price_cents: row.get(3)? })
     }
 }
 
 impl Ranked {
     pub(crate) fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
         let (id, name, price_cents) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        Ok(Self {
-            id,
-            name,
-            price_cents,
-            rating: row.get(3)?,
-            reviews: row.get(4)?,
-        })
+        Ok(Self { id, name, price_cents, rating: row.get(3)?, reviews: row.get(4)? })
     }
 }

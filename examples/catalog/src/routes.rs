@@ -48,8 +48,5 @@ async fn new_price(
 }
 
 async fn nothing_here(uri: Uri) -> impl IntoResponse {
-    (
-        StatusCode::NOT_FOUND,
-        message(&format!("there is nothing at {}", uri.path())),
-    )
+    (StatusCode::NOT_FOUND, message(&format!("there is nothing at {}", uri.path())))
 }

@@ -18,22 +18,11 @@ async fn what_is_not_there_or_not_valid_is_said_in_json() {
     };
 
     expect(service.get("/products/999999").await, 404, "there is no product 999999");
-    expect(
-        service.get("/categories/boats/top").await,
-        404,
-        "there is no category `boats`",
-    );
+    expect(service.get("/categories/boats/top").await, 404, "there is no category `boats`");
     expect(service.get("/nowhere").await, 404, "there is nothing at /nowhere");
-    expect(
-        service.put("/products/999999/price", r#"{"price_cents":1}"#).await,
-        404,
-        "there is no product 999999",
-    );
+    expect(service.put("/products/999999/price", r#"{"price_cents":1}"#).await, 404, "there is no product 999999");
     let free = service.put("/products/1/price", r#"{"price_cents":0}"#).await;
     expect(free, 422, "`price_cents` must be from 1 to 100000000");
-    assert_eq!(
-        service.put("/products/1/price", r#"{"price_cents":-1}"#).await.status,
-        422
-    );
+    assert_eq!(service.put("/products/1/price", r#"{"price_cents":-1}"#).await.status, 422);
     assert_eq!(service.get("/products/seven").await.status, 400);
 }

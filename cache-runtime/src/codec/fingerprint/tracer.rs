@@ -205,7 +205,9 @@ impl<'de> de::MapAccess<'de> for Field<'_> {
     type Error = End;
 
     fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, End> {
-        let Some(field) = self.field.take() else { return Ok(None) };
+        let Some(field) = self.field.take() else {
+            return Ok(None);
+        };
         self.tracer.map.call(field);
         seed.deserialize(field.into_deserializer()).map(Some)
     }
@@ -248,11 +250,7 @@ impl<'de> de::VariantAccess<'de> for Tracer<'_> {
         de::Deserializer::deserialize_tuple(self, len, visitor)
     }
 
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, End> {
+    fn struct_variant<V: Visitor<'de>>(self, fields: &'static [&'static str], visitor: V) -> Result<V::Value, End> {
         self.map.call("struct variant");
         de::Deserializer::deserialize_struct(self, "", fields, visitor)
     }

@@ -18,8 +18,8 @@ use tokio::runtime::{self, Handle};
 use tokio::sync::{Notify, watch};
 
 use super::refused;
-use crate::store::in_runtime;
 use crate::error::{Error, ErrorKind};
+use crate::store::in_runtime;
 
 /// How long making a connection may take, with TLS and authentication: callers do not wait for it longer than their
 /// own deadline, so raising it only gives slow networks a chance.
@@ -304,9 +304,8 @@ struct Held {
 
 impl Held {
     async fn dial(self, client: redis::Client) {
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT_TIMEOUT))
-            .set_response_timeout(None);
+        let config =
+            AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT_TIMEOUT)).set_response_timeout(None);
         let dialing = client.get_multiplexed_async_connection_with_config(&config);
         match tokio::time::timeout(CONNECT_TIMEOUT, dialing).await {
             Ok(Ok(connection)) => {
