@@ -40,16 +40,23 @@ use crate::validate::validate;
 /// Turns an async function into a cached one: it runs its body when the value is not in the cache, and stores what the
 /// body returned. The signature, the errors and the callers stay as they are.
 ///
-/// ```ignore
+/// ```
 /// use cache_runtime::redis_cached;
+/// # struct Db;
+/// # impl Db { async fn name(&self, id: u64) -> Result<String, std::io::Error> { Ok(format!("user {id}")) } }
 ///
-/// #[redis_cached(key = "user:<id>:v1", ttl = 600, lock = true, skip(db))]
-/// pub async fn get_user(db: &Db, id: u64) -> Result<User, DbError> {
-///     db.user(id).await
+/// #[redis_cached(key = "name:<id>:v1", ttl = 600, lock = true, skip(db))]
+/// async fn user_name(db: &Db, id: u64) -> Result<String, std::io::Error> {
+///     db.name(id).await
 /// }
 ///
-/// get_user(&db, 7).await?;
-/// get_user_entry(7).invalidate().await?; // the entry function: made beside it
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let db = Db;
+/// assert_eq!(user_name(&db, 7).await?, "user 7");
+/// assert_eq!(user_name_entry(7).get().await?.as_deref(), Some("user 7")); // the entry function: made beside it
+/// # Ok(())
+/// # }
 /// ```
 ///
 /// # Arguments
@@ -95,6 +102,14 @@ use crate::validate::validate;
 /// - a parameter that is neither in the key nor in `skip`, or in both
 /// - a duration of zero, or of more than 365 days: nothing lives for ever
 /// - an argument that is unknown, or given twice
+///
+/// ```compile_fail
+/// # use cache_runtime::redis_cached;
+/// #[redis_cached(key = "name:<id>:v1")] // `tenant` is neither in the key nor in `skip`
+/// async fn user_name(tenant: u32, id: u64) -> String {
+///     format!("user {id} of {tenant}")
+/// }
+/// ```
 #[proc_macro_attribute]
 pub fn redis_cached(args: TokenStream, item: TokenStream) -> TokenStream {
     cached(args.into(), item.into()).into()

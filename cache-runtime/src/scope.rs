@@ -40,7 +40,9 @@ fn current() -> Scope {
 /// ```
 /// # use cache_runtime::redis_cached;
 /// #[redis_cached(key = "rate:<currency>:v1", ttl = "1h")]
-/// async fn rate(currency: &str) -> f64 { /* … */ # 1.0 }
+/// async fn rate(currency: &str) -> f64 {
+///     1.0 // stands for a call to a bank
+/// }
 ///
 /// # async fn example() {
 /// let rate = cache_runtime::refresh(rate("EUR")).await;
