@@ -2,14 +2,17 @@
 
 use std::collections::HashSet;
 
-use proc_macro2::{Ident, TokenStream};
-use quote::format_ident;
-use syn::{Attribute, FnArg, GenericParam, Generics, Pat, PatWild, Token, Type, WhereClause};
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{format_ident, quote_spanned};
+use syn::{
+    Attribute, FnArg, GenericParam, Generics, Pat, PatWild, Token, Type, TypeParamBound, WhereClause, WherePredicate,
+};
 
 use crate::args::{Arg, Args, EntryName, Lock};
 use crate::duration::Period;
-use crate::names::{Names, replace_lifetimes};
-use crate::target::{each_name, word};
+use crate::names::{Names, replace_lifetimes, replace_opaque};
+use crate::runtime_path::RuntimePath;
+use crate::target::{Target, each_name, word};
 use crate::validate::{Cached, Part};
 
 /// What the entry function looks like; `expand` writes it.
@@ -19,7 +22,8 @@ pub(crate) struct EntrySignature {
     pub(crate) name: Ident,
     pub(crate) generics: Generics,
     pub(crate) inputs: Vec<FnArg>,
-    /// The return type of the cached function. An entry holds no borrow, so every lifetime in it is `'static`.
+    /// What the cached function yields. An entry holds no borrow, so every lifetime in it is `'static`; and no error, so
+    /// one without a name may be any.
     pub(crate) output: TokenStream,
 }
 
@@ -27,12 +31,11 @@ impl EntrySignature {
     /// The signature, unless the user wants none or it cannot be written.
     pub(crate) fn new(cached: &Cached) -> Option<Self> {
         let Cached { args, target, .. } = cached;
-        let name = name(args, &target.sig.ident)?;
-        let output = replace_lifetimes(target.output()?, &|_| Some("'static"));
+        let name = name(args, target)?;
+        let error = RuntimePath::new(args).at(Span::mixed_site());
+        let output = replace_opaque(target.output()?, &quote_spanned!(Span::mixed_site()=> #error::Error));
+        let output = replace_lifetimes(output, &|_| Some("'static"));
         let mut used = Names::of(&output);
-        if used.has("impl") {
-            return None;
-        }
         let mut inputs = inputs(cached);
         for input in &inputs {
             used.add(input);
@@ -45,12 +48,15 @@ impl EntrySignature {
     }
 }
 
-fn name(args: &Args, function: &Ident) -> Option<Ident> {
+fn name(args: &Args, target: &Target) -> Option<Ident> {
+    let function = &target.sig.ident;
     match args.entry.as_ref().map(|entry| &entry.value) {
         Some(EntryName::Named(name)) => Some(name.clone()),
         Some(EntryName::Omitted) => None,
         // What was meant by an unreadable `entry` is unknown.
         None if args.given("entry") => None,
+        // Most such methods are in an `impl` of a trait, where there is no room for one.
+        None if target.is_of_async_trait() => None,
         None | Some(EntryName::Default) => Some(format_ident!("{}_entry", word(function), span = function.span())),
     }
 }
@@ -125,11 +131,30 @@ fn generics(all: &Generics, mut used: Names) -> (Generics, HashSet<String>) {
     let (kept, gone): (Vec<_>, Vec<_>) = all.params.iter().partition(|param| kept.contains(&name_of(param)));
     let gone: HashSet<_> = gone.into_iter().map(name_of).collect();
     let where_clause = all.where_clause.as_ref().map(|clause| {
-        let needed = clause.predicates.iter().filter(|predicate| Names::of(predicate).0.is_disjoint(&gone));
-        WhereClause { where_token: clause.where_token, predicates: needed.cloned().collect() }
+        let needed = clause.predicates.iter().filter_map(|predicate| without(predicate, &gone));
+        WhereClause { where_token: clause.where_token, predicates: needed.collect() }
     });
     let params = kept.into_iter().cloned().collect();
     (Generics { lt_token: all.lt_token, params, gt_token: all.gt_token, where_clause }, gone)
+}
+
+/// A predicate without the lifetimes that are gone; nothing where nothing is left, or it is about a type that is gone.
+///
+/// Input:  `T: 'async_trait + Clone`, gone: `'async_trait`
+/// Output: `T: Clone`
+fn without(predicate: &WherePredicate, gone: &HashSet<String>) -> Option<WherePredicate> {
+    let mut predicate = predicate.clone();
+    if let WherePredicate::Type(of) = &mut predicate {
+        let is_kept = |bound: &TypeParamBound| match bound {
+            TypeParamBound::Lifetime(lifetime) => !gone.contains(&lifetime.to_string()),
+            _ => true,
+        };
+        of.bounds = std::mem::take(&mut of.bounds).into_iter().filter(is_kept).collect();
+        if of.bounds.is_empty() {
+            return None;
+        }
+    }
+    Names::of(&predicate).0.is_disjoint(gone).then_some(predicate)
 }
 
 fn name_of(param: &GenericParam) -> String {

@@ -7,6 +7,8 @@ use syn::Index;
 use crate::args::{Arg, Args, Lock};
 use crate::duration::Period;
 use crate::entry::EntrySignature;
+use crate::names::replace_opaque;
+use crate::returned::Returned;
 use crate::runtime_path::RuntimePath;
 use crate::target::{Binding, Target, word};
 use crate::validate::{Cached, Part};
@@ -36,25 +38,40 @@ pub(crate) fn expand(cached: &Cached) -> TokenStream {
     let Target { attrs, vis, sig, body: statements, .. } = &cached.target;
     let plan = plan(cached);
     let body = Ident::new("__body", Span::mixed_site());
-    let output = cached.target.output();
+    let output = cached.target.output().map(|output| replace_opaque(output, &quote!(_)));
     let read = read(cached, &body);
     let entry = entry_function(cached, &quote_spanned!(Span::mixed_site()=> #plan.entry()));
     // The `return` that never runs gives the block its type, so that a mistake in the body is reported in the body.
+    let run = quote_spanned! {Span::mixed_site()=>
+        let #body = async move {
+            #[allow(unreachable_code, clippy::diverging_sub_expression, clippy::empty_loop, clippy::let_unit_value,
+                reason = "never runs: it tells the compiler the type of this block")]
+            if false { let __r: #output = loop {}; return __r; }
+            #statements
+        };
+        let #body = ::core::pin::pin!(#body);
+        #read
+    };
+    let run = cached.target.returned.as_ref().map_or(run.clone(), |returned| as_returned(returned, &run));
     quote_spanned! {Span::mixed_site()=>
         #(#attrs)*
         #vis #sig {
             let __plan = #plan;
-            let #body = async move {
-                #[allow(unreachable_code, clippy::diverging_sub_expression, clippy::empty_loop, clippy::let_unit_value,
-                    reason = "never runs: it tells the compiler the type of this block")]
-                if false { let __r: #output = loop {}; return __r; }
-                #statements
-            };
-            let #body = ::core::pin::pin!(#body);
-            #read
+            #run
         }
         #entry
     }
+}
+
+/// Puts the cached call where the function's own block was.
+///
+/// Input:  the way to the block of `let db = self.db.clone(); Box::pin(async move { … })`
+/// Output: `let db = self.db.clone(); Box::pin(async move { #run })`
+fn as_returned(returned: &Returned, run: &TokenStream) -> TokenStream {
+    let Returned { before, pin, keywords } = returned;
+    let block = quote!(#keywords { #run });
+    let last = pin.as_ref().map_or(block.clone(), |pin| quote!(#pin(#block)));
+    quote!(#before #last)
 }
 
 /// The entry function around `body`, which yields the entry.

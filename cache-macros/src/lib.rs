@@ -6,7 +6,7 @@
 //!
 //! - `args`: the arguments as the user wrote them; `values`: what each may be; `duration`: those that say how long
 //! - `key_template`: the template taken apart, and the proof that it tells all calls apart
-//! - `target`: the function taken apart
+//! - `target`: the function taken apart; `returned`: one that returns its future
 //! - `validate`: what must hold, and every name resolved
 //! - `entry`: the signature of the entry function
 //! - `expand`: the code; or `fallback`: the errors, with the function still there
@@ -21,6 +21,7 @@ mod expand;
 mod fallback;
 mod key_template;
 mod names;
+mod returned;
 mod runtime_path;
 #[cfg(test)]
 mod snapshots;

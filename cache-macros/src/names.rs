@@ -72,6 +72,41 @@ pub(crate) fn replace_lifetimes(of: impl ToTokens, new: &dyn Fn(Option<&str>) ->
     replaced
 }
 
+/// Replaces each `impl Trait + 'a` in a type, which has no name that a `let` could say.
+///
+/// Input:  `Result<Vec<u8>, impl Error + Send>`, `_`
+/// Output: `Result<Vec<u8>, _>`
+pub(crate) fn replace_opaque(of: impl ToTokens, with: &TokenStream) -> TokenStream {
+    let mut replaced = TokenStream::new();
+    // How many `<` are open inside of an `impl` that is left out.
+    let mut inside: Option<usize> = None;
+    let mut is_arrow = false;
+    for token in of.into_token_stream() {
+        inside = match (&token, inside) {
+            (TokenTree::Ident(word), None) if word == "impl" => {
+                with.to_tokens(&mut replaced);
+                Some(0)
+            }
+            (TokenTree::Punct(mark), inside) if is_arrow && mark.as_char() == '>' => inside,
+            (TokenTree::Punct(mark), Some(0)) if matches!(mark.as_char(), ',' | '>') => None,
+            (TokenTree::Punct(mark), Some(open)) if mark.as_char() == '<' => Some(open + 1),
+            (TokenTree::Punct(mark), Some(open)) if mark.as_char() == '>' => Some(open - 1),
+            (_, inside) => inside,
+        };
+        is_arrow = matches!(&token, TokenTree::Punct(mark) if mark.as_char() == '-');
+        match token {
+            _ if inside.is_some() => {}
+            TokenTree::Group(group) => {
+                let mut other = Group::new(group.delimiter(), replace_opaque(group.stream(), with));
+                other.set_span(group.span());
+                other.to_tokens(&mut replaced);
+            }
+            other => other.to_tokens(&mut replaced),
+        }
+    }
+    replaced
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,6 +117,17 @@ mod tests {
         let mut names: Vec<_> = Names::of(tokens).0.into_iter().collect();
         names.sort();
         assert_eq!(names, ["'h", "I", "a", "c", "e", "f", "g"]);
+    }
+
+    #[test]
+    fn opaque_types_become_another() {
+        let replace = |text: &str| {
+            let tokens: TokenStream = text.parse().unwrap();
+            replace_opaque(tokens, &quote::quote!(_)).to_string().replace(' ', "")
+        };
+        assert_eq!(replace("Result<u8, impl Into<Box<dyn Error>> + 'a>"), "Result<u8,_>");
+        assert_eq!(replace("(impl Fn(u8) -> Vec<u8>, fn() -> u8)"), "(_,fn()->u8)");
+        assert_eq!(replace("impl Error"), "_");
     }
 
     #[test]

@@ -72,6 +72,28 @@ snapshots! {
         self.load(id).await
     }
 
+    async_trait: (key = "user:<self.tenant>:<id>")
+    fn user<'life0, 'async_trait>(
+        &'life0 self,
+        __arg1: Path<u64>,
+    ) -> Pin<Box<dyn Future<Output = Result<User, DbError>> + Send + 'async_trait>>
+    where
+        'life0: 'async_trait,
+        Self: 'async_trait,
+    {
+        Box::pin(async move {
+            let __self = self;
+            let Path(id) = { let __arg1 = __arg1; __arg1 };
+            __self.load(id).await
+        })
+    }
+
+    returned_future: (key = "user:<id>", skip(self))
+    fn user(&self, id: u64) -> impl Future<Output = Result<User, impl Error + use<>>> + Send + use<> {
+        let db = self.db.clone();
+        async move { db.user(id).await }
+    }
+
     mistakes: (key = "user:<uid>", tll = 5, skip(db))
     async fn get_user(db: &Db, id: u64) -> User {
         db.user(id).await

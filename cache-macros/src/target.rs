@@ -7,13 +7,19 @@ use syn::ext::IdentExt as _;
 use syn::parse::{Parse, ParseStream};
 use syn::{AttrStyle, Attribute, FnArg, Ident, Pat, PatIdent, ReturnType, Signature, Token, Type, Visibility, braced};
 
+use crate::returned::{self, Returned};
+
 /// A function that is to be cached.
 pub(crate) struct Target {
     pub(crate) attrs: Vec<Attribute>,
     pub(crate) vis: Visibility,
     pub(crate) sig: Signature,
-    /// The statements, without the braces around them.
+    /// The statements whose value is cached, without the braces around them.
     pub(crate) body: TokenStream,
+    /// How they are returned, by a function that is not `async`.
+    pub(crate) returned: Option<Returned>,
+    /// What the function's future yields.
+    output: Option<Type>,
     pub(crate) bindings: Vec<Binding>,
 }
 
@@ -41,7 +47,7 @@ impl Parse for Target {
     fn parse(input: ParseStream) -> syn::Result<Self> {
         let mut attrs = input.call(Attribute::parse_outer)?;
         let vis = input.parse()?;
-        let sig = signature(input)?;
+        let mut sig = signature(input)?;
         if input.peek(Token![;]) {
             let message = format!("`{}` has no body here: put the attribute on a function that has one", sig.ident);
             return Err(input.error(message));
@@ -50,8 +56,21 @@ impl Parse for Target {
         braced!(content in input);
         let inner = content.call(Attribute::parse_inner)?;
         attrs.extend(inner.into_iter().map(|attr| Attribute { style: AttrStyle::Outer, ..attr }));
+        let mut body: TokenStream = content.parse()?;
+        let mut returned = None;
+        if let (None, Some((way, statements))) = (sig.asyncness, Returned::parse(&body)) {
+            body = statements;
+            if returned::is_of_async_trait(&sig) {
+                body = returned::restore_patterns(&mut sig, body);
+            }
+            returned = Some(way);
+        }
+        let output = match &sig.output {
+            ReturnType::Type(_, output) if returned.is_none() => Some((**output).clone()),
+            _ => returned::output(&sig).filter(|_| returned.is_some()),
+        };
         let bindings = bindings(&sig);
-        Ok(Self { attrs, vis, sig, body: content.parse()?, bindings })
+        Ok(Self { attrs, vis, sig, body, returned, output, bindings })
     }
 }
 
@@ -62,10 +81,12 @@ impl Target {
 
     /// What the function's future yields.
     pub(crate) fn output(&self) -> Option<&Type> {
-        match &self.sig.output {
-            ReturnType::Type(_, output) => Some(output),
-            ReturnType::Default => None,
-        }
+        self.output.as_ref()
+    }
+
+    /// Whether `#[async_trait]` has been here: then this is in a trait or in an `impl` of one.
+    pub(crate) fn is_of_async_trait(&self) -> bool {
+        self.returned.is_some() && returned::is_of_async_trait(&self.sig)
     }
 }
 
@@ -86,11 +107,10 @@ fn bindings(sig: &Signature) -> Vec<Binding> {
                 bindings.push(Binding { name, input });
             }
             FnArg::Typed(typed) => each_name(&mut typed.pat.clone(), &mut |pat| {
-                let Pat::Ident(PatIdent { ident, .. }) = pat else {
-                    return;
-                };
-                // Every case of an or-pattern binds the same names.
-                if !bindings.iter().any(|binding: &Binding| binding.name == *ident) {
+                let Pat::Ident(PatIdent { ident, .. }) = &*pat else { return };
+                // Every case of an or-pattern binds the same names; and what async-trait names was `_`.
+                let is_wild = returned::is_of_async_trait(sig) && returned::positional(pat).is_some();
+                if !is_wild && !bindings.iter().any(|binding: &Binding| binding.name == *ident) {
                     bindings.push(Binding { name: ident.clone(), input });
                 }
             }),

@@ -4,12 +4,14 @@
 //! The checks do not depend on each other, so that one compile shows all mistakes; where one mistake would show as two,
 //! the second check holds back.
 
+use proc_macro2::TokenStream;
 use quote::ToTokens as _;
-use syn::{FnArg, LitStr, Type};
+use syn::{FnArg, LitStr, PathArguments, ReturnType, Signature, Type};
 
 use crate::args::Args;
 use crate::errors::{Errors, nearest, quoted};
 use crate::key_template::{Placeholder, Segment, Template, ambiguities};
+use crate::names::Names;
 use crate::target::{Binding, Target, word};
 
 /// A cached function, with the names in its template resolved.
@@ -60,27 +62,58 @@ fn function(target: &Target, errors: &mut Errors) {
         errors.at(constness, format!("a `const fn` has nothing to await: write `async fn {name}`"));
     } else if let Some(abi) = &sig.abi {
         errors.at(abi, format!("an `extern` function cannot be async: cache the `async fn` that `{name}` calls"));
-    } else if sig.asyncness.is_none() {
-        errors
-            .at(sig.fn_token, format!("`{name}` is not async, and a cache has to be awaited: write `async fn {name}`"));
+    } else if sig.asyncness.is_none() && target.returned.is_none() {
+        errors.at(sig.fn_token, format!("`{name}` is not async, {}", way_out(sig)));
     }
     if let Some(variadic) = &sig.variadic {
         errors.at(variadic, "variadic arguments cannot stand in a key: name each parameter");
     }
 }
 
+/// What to do about a function that is not async: names of types only choose the words.
+fn way_out(sig: &Signature) -> String {
+    let name = &sig.ident;
+    let output = Names::of(&sig.output);
+    if output.0.iter().any(|name| name.ends_with("Stream")) {
+        return format!("and a stream has no value before its end: write `async fn {name}` that returns a `Vec`");
+    }
+    if output.0.iter().any(|name| name.ends_with("Future")) {
+        return format!(
+            "and the future it returns cannot be seen into: end the body in `Box::pin(async move {{ … }})`, or write \
+             `async fn {name}`"
+        );
+    }
+    format!("and a cache has to be awaited: write `async fn {name}`")
+}
+
 fn output(target: &Target, errors: &mut Errors) {
     let name = &target.sig.ident;
     let Some(output) = target.output() else {
-        errors.at(name, format!("`{name}` returns nothing that could be cached: give it a return type"));
+        if target.sig.output == ReturnType::Default {
+            errors.at(name, format!("`{name}` returns nothing that could be cached: give it a return type"));
+        }
         return;
     };
-    if let Some(opaque) = output.to_token_stream().into_iter().find(|token| token.to_string() == "impl") {
-        errors.at(
-            opaque,
-            "a cached value is read back as its type, so the type needs a name: write it instead of `impl`",
-        );
+    let Some(opaque) = value_of(output).into_iter().find(|token| token.to_string() == "impl") else {
+        return;
+    };
+    let message = if Names::of(output).has("Stream") {
+        "a stream has no value before its end: collect it, and return a `Vec`"
+    } else {
+        "a cached value is read back as its type, so the type needs a name: write it instead of `impl`"
+    };
+    errors.at(opaque, message);
+}
+
+/// The return type without its last argument, where it has two: an error is never read back.
+fn value_of(output: &Type) -> TokenStream {
+    if let Type::Path(path) = output
+        && let Some(PathArguments::AngleBracketed(arguments)) = path.path.segments.last().map(|last| &last.arguments)
+        && let (2, Some(value)) = (arguments.args.len(), arguments.args.first())
+    {
+        return value.to_token_stream();
     }
+    output.to_token_stream()
 }
 
 /// The key's pieces; an unknown placeholder becomes the parameter that was probably meant.

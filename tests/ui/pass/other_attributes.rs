@@ -32,6 +32,13 @@ pub async unsafe fn dangerous(id: u64) -> u64 {
     id
 }
 
+#[redis_cached(key = "unsafe block:<id>")]
+pub async fn unsafe_block(id: u64) -> u64 {
+    // SAFETY: the future is awaited at once.
+    unsafe { dangerous(id) }.await
+}
+
 fn main() {
+    drop(unsafe_block(1));
     drop((documented(1), documented_entry(1), gone_entry(), dangerous_entry(1)));
 }
