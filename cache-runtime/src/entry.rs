@@ -27,6 +27,9 @@ use crate::random;
 /// Length of the header, and so of an entry that is only a lease.
 pub const HEADER_LEN: usize = 32;
 
+/// Where the deadline of a lease stands.
+pub(crate) const LEASE_UNTIL: std::ops::Range<usize> = 12..17;
+
 const MAGIC: u8 = 0xCA;
 const VERSION: u8 = 1;
 

@@ -37,9 +37,9 @@ pub(crate) fn unusable(site: &Site, key: &str, why: &str) {
     event!(warn, site, key, why, "an entry cannot be used and counts as a miss");
 }
 
-/// A value cannot be encoded; it is returned and not stored.
+/// A value cannot be encoded; it is returned and not stored. The cause is left out: it can contain the value.
 pub(crate) fn not_encoded(site: &Site, key: &str, error: &Error) {
-    event!(warn, site, key, %error, source = ?std::error::Error::source(error), "a value cannot be encoded and is not stored");
+    event!(warn, site, key, %error, "a value cannot be encoded and is not stored");
 }
 
 /// A TTL of zero came out of an expression.
@@ -65,6 +65,11 @@ pub(crate) fn lease_given_up(site: &Site, key: &str) {
 /// A caller waited for somebody else's load up to its limit.
 pub(crate) fn waited_too_long(site: &Site, key: &str, limit: Duration) {
     event!(warn, site, key, ?limit, "waited for another caller's load up to the limit, running the function");
+}
+
+/// A call began anew too often, because what it joined came to nothing.
+pub(crate) fn gave_up(site: &Site, key: &str) {
+    event!(warn, site, key, "no run of another caller came to anything, running the function");
 }
 
 /// A call waits for the process that holds the lease.
@@ -93,7 +98,7 @@ pub(crate) fn default_cache_failed(error: &Error) {
     tracing::error!(target: TARGET, %error, "REDIS_URL cannot be used, caching in this process only");
 }
 
-/// The default cache was chosen.
+/// The default store was chosen.
 pub(crate) fn default_cache(store: &'static str) {
-    tracing::info!(target: TARGET, store, "no cache is installed, using the default");
+    tracing::info!(target: TARGET, store, "no store is configured, using the default");
 }

@@ -1,5 +1,7 @@
 //! Scopes around a future: `refresh`, `bypass`, `report`. They reach every cached call that the future makes in its
 //! own task, however deep; a task that it spawns is outside.
+//!
+//! The future is boxed: an async function would hold it twice, as it came and as it is awaited, and scopes are nested.
 
 use std::fmt;
 use std::future::Future;
@@ -48,22 +50,27 @@ fn current() -> Scope {
 /// let rate = cache_runtime::refresh(rate("EUR")).await;
 /// # }
 /// ```
-pub async fn refresh<F: Future>(future: F) -> F::Output {
-    SCOPE.scope(Scope { mode: Mode::Refresh, ..current() }, future).await
+pub fn refresh<F: Future>(future: F) -> impl Future<Output = F::Output> {
+    let future = Box::pin(future);
+    async { SCOPE.scope(Scope { mode: Mode::Refresh, ..current() }, future).await }
 }
 
 /// Runs every cached call in `future` without the cache: nothing is read, nothing is stored.
-pub async fn bypass<F: Future>(future: F) -> F::Output {
-    SCOPE.scope(Scope { mode: Mode::Bypass, ..current() }, future).await
+pub fn bypass<F: Future>(future: F) -> impl Future<Output = F::Output> {
+    let future = Box::pin(future);
+    async { SCOPE.scope(Scope { mode: Mode::Bypass, ..current() }, future).await }
 }
 
 /// Runs `future` and reports what became of each cached call in it, in the order in which they ended. Calls under an
 /// inner `report` are reported there.
-pub async fn report<F: Future>(future: F) -> (F::Output, Report) {
-    let reports = Arc::<Mutex<Vec<CallReport>>>::default();
-    let output = SCOPE.scope(Scope { reports: Some(Arc::clone(&reports)), ..current() }, future).await;
-    let calls = std::mem::take(&mut *reports.lock().unwrap_or_else(PoisonError::into_inner));
-    (output, Report::new(calls))
+pub fn report<F: Future>(future: F) -> impl Future<Output = (F::Output, Report)> {
+    let future = Box::pin(future);
+    async {
+        let reports = Arc::<Mutex<Vec<CallReport>>>::default();
+        let output = SCOPE.scope(Scope { reports: Some(Arc::clone(&reports)), ..current() }, future).await;
+        let calls = std::mem::take(&mut *reports.lock().unwrap_or_else(PoisonError::into_inner));
+        (output, Report::new(calls))
+    }
 }
 
 /// The mode that a call runs in.

@@ -196,3 +196,28 @@ async fn a_body_that_reaches_its_own_key_does_not_wait_for_itself() {
     let server = RedisServer::start().await;
     assert_eq!(support::within("a nested call", nested(&cache_on(&server), 3)).await, 6);
 }
+
+#[redis_cached(key = "burst", ttl = 600, lock(wait = "100ms"), cache = cache, skip(cache, origin))]
+async fn burst(cache: &Cache, origin: &Origin) -> u64 {
+    origin.run().await
+}
+
+#[tokio::test]
+async fn at_the_limit_the_callers_of_a_process_run_the_body_together() {
+    // Once they left their leader just before its own limit: 72 of 100 ran the body.
+    let server = RedisServer::start().await;
+    let (ours, theirs) = (cache_on(&server), cache_on(&server));
+    let origin = Origin::held();
+    let callers = async {
+        origin.has_begun(1).await;
+        let callers = futures_util::future::join_all((0..100).map(|_| burst(&theirs, &origin)));
+        let (answers, ()) = tokio::join!(callers, async {
+            origin.has_begun(2).await;
+            origin.let_go();
+        });
+        answers
+    };
+    let (first, answers) = tokio::join!(burst(&ours, &origin), callers);
+    assert_eq!((first, origin.runs()), (1, 2));
+    assert!(answers.iter().all(|answer| *answer == 2), "{answers:?}");
+}

@@ -30,7 +30,7 @@ async fn swapped(cache: &Cache, origin: &Origin) -> Swapped {
     Swapped { x: 1, y: 2 }
 }
 
-#[redis_cached(key = "point", ttl = 600, codec = Json, entry = false, cache = cache, skip(cache, origin))]
+#[redis_cached(key = "point", ttl = 600, codec = Json, cache = cache, skip(cache, origin))]
 async fn point_as_json(cache: &Cache, origin: &Origin) -> Point {
     origin.run().await;
     Point { x: 1, y: 2 }
@@ -99,4 +99,41 @@ async fn an_entry_of_another_shape_of_the_type() {
     swapped(&stage.cache, &Origin::default()).await;
     let reordered = raw(&stage).await;
     is_recomputed_and_overwritten(&stage, &reordered).await;
+}
+
+#[tokio::test]
+async fn an_entry_function_uses_the_codec_of_its_function() {
+    let stage = Stage::redis().await;
+    let value = Point { x: 3, y: 4 };
+    point_as_json_entry(&stage.cache).put(&value).await.expect("the server is up");
+    assert!(raw(&stage).await.ends_with(br#"{"x":3,"y":4}"#));
+    assert_eq!(point_as_json(&stage.cache, &Origin::default()).await, value);
+}
+
+/// Refuses most numbers, and says which one it refused.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "u64")]
+struct CardNumber(u64);
+
+impl TryFrom<u64> for CardNumber {
+    type Error = String;
+
+    fn try_from(number: u64) -> Result<Self, String> {
+        if number < 10 { Ok(Self(number)) } else { Err(format!("no such card: {number}")) }
+    }
+}
+
+#[redis_cached(key = "point", ttl = 600, cache = cache, skip(cache, number))]
+async fn card(cache: &Cache, number: u64) -> CardNumber {
+    CardNumber(number)
+}
+
+#[tokio::test]
+async fn no_event_shows_a_value_that_cannot_be_decoded() {
+    let (stage, events) = (Stage::redis().await, Events::capture());
+    for number in [4_111_111_111, 5] {
+        assert_eq!(card(&stage.cache, number).await, CardNumber(number));
+    }
+    assert!(!events.at_least(Level::WARN).is_empty(), "nobody is told");
+    assert!(!format!("{:?}", events.all()).contains("4111111111"), "{:?}", events.all());
 }

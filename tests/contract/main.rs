@@ -13,6 +13,7 @@ on_every_store!(
     a_release_frees_the_key_for_the_next_fill,
     a_refresh_keeps_the_old_value_readable_until_the_new_one_is_there,
     a_refresh_that_fails_leaves_the_old_value,
+    a_refresh_that_finds_nothing_removes_the_old_value,
     a_value_expires,
     many_keys_do_not_meet,
     large_and_odd_values_come_back_as_they_were,
@@ -104,6 +105,17 @@ async fn a_refresh_that_fails_leaves_the_old_value(stage: Stage) {
     assert_eq!(number(&stage.cache, &origin, 1, false).await, Ok(1_001));
     assert_eq!(refresh(number(&stage.cache, &origin, 1, false)).await, Ok(3_001), "the lease on it is free again");
     assert_eq!(stored(&stage, 1).await, Some(3_001));
+}
+
+#[redis_cached(key = "row:<id>", ttl = 600, cache = cache, skip(cache, there))]
+async fn row(cache: &Cache, id: u64, there: bool) -> Option<u64> {
+    there.then_some(id)
+}
+
+async fn a_refresh_that_finds_nothing_removes_the_old_value(stage: Stage) {
+    assert_eq!(row(&stage.cache, 1, true).await, Some(1));
+    assert_eq!(refresh(row(&stage.cache, 1, false)).await, None);
+    assert_eq!(row_entry(&stage.cache, 1).get().await.expect("the store is up"), None);
 }
 
 #[redis_cached(key = "short", ttl = Duration::from_millis(20), jitter = 0.0, cache = cache, skip(cache))]

@@ -1,4 +1,4 @@
-//! A store as a user would write one: a map under one lock, and the three decisions that the crate makes for it.
+//! A store as a user would write one: a map under one lock, and the decisions that the crate makes for it.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use cache_runtime::store::{
-    Admission, Commit, Expiry, LeaseRequest, Leased, Token, Withdrawal, admit, commits, withdraw,
+    Admission, Commit, Expiry, LeaseRequest, Leased, Token, Withdrawal, admit, commits, renew, withdraw,
 };
 use cache_runtime::{Error, Store};
 
@@ -52,13 +52,11 @@ impl Store for OwnStore {
     }
 
     async fn renew(&self, key: &str, token: Token, ttl: Duration) -> Result<bool, Error> {
-        match self.lock().get_mut(key) {
-            Some((entry, expires)) if commits(Some(entry), token) => {
-                *expires = (*expires).max(Instant::now() + ttl);
-                Ok(true)
-            }
-            _ => Ok(false),
-        }
+        let mut entries = self.lock();
+        let Some((entry, expires)) = entries.get_mut(key) else { return Ok(false) };
+        let Some(renewed) = renew(Some(entry), token, ttl) else { return Ok(false) };
+        (*entry, *expires) = (renewed, (*expires).max(Instant::now() + ttl));
+        Ok(true)
     }
 
     async fn commit(&self, key: &str, token: Token, entry: Bytes, ttl: Duration) -> Result<Commit, Error> {

@@ -15,7 +15,6 @@ pub use crate::engine::{FailClosed, Fallible, FallibleOptional, Kind, Loaded, Op
 pub use crate::site::Site;
 
 use crate::cache::Cache;
-use crate::codec::Codec;
 use crate::engine::{self, Call, Request};
 use crate::error::Error;
 use crate::handle::Entry;
@@ -77,7 +76,7 @@ pub fn plan(site: &'static Site, cache: CacheRef) -> Plan {
     Plan { site, cache, key, ttl: None, jitter: None, lock: Lock::default(), coding: PhantomData }
 }
 
-impl<C: Coding> Plan<C> {
+impl<C> Plan<C> {
     /// `ttl = …`
     #[must_use]
     pub fn ttl(self, ttl: Duration) -> Self {
@@ -111,9 +110,9 @@ impl<C: Coding> Plan<C> {
         self
     }
 
-    /// `codec = …`
+    /// `codec = …`. That it is one is asked in [`read`] alone, so that a mistake is reported once.
     #[must_use]
-    pub fn codec<N: Codec>(self) -> Plan<Named<N>> {
+    pub fn codec<N>(self) -> Plan<Named<N>> {
         let Self { site, cache, key, ttl, jitter, lock, coding: _ } = self;
         Plan { site, cache, key, ttl, jitter, lock, coding: PhantomData }
     }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::fill::Fill;
-use super::single_flight::{Arrival, Enter, Evidence, Group, Landing, Lead, Moment, Seat};
+use super::lease::Lease;
+use super::single_flight::{Arrival, Enter, Evidence, Group, Landing, Lead, Moment, Patience, Seat};
 use super::wait::Followed;
 use super::{Engine, Request};
 use crate::clock::{self, Instant, Timestamp};
@@ -98,7 +99,7 @@ impl<'c> Call<'c> {
             Advance::Decode(found) => return Step::Decode(found),
             Advance::Absent => return Step::Absent,
             Advance::Refuse(error) => return Step::Refuse(error),
-            Advance::Lead(lead, lease) => return Step::Load(Fill::leading(self, lead, lease)),
+            Advance::Lead(lead, hold) => return Step::Load(Fill::leading(self, lead, hold)),
             Advance::Alone(outcome) => outcome,
         };
         Step::Load(Fill::alone(self, outcome))
@@ -137,6 +138,7 @@ impl<'c> Call<'c> {
                 return next;
             }
         }
+        observe::gave_up(self.request.site, &self.request.key);
         Advance::Alone(self.miss())
     }
 
@@ -145,7 +147,7 @@ impl<'c> Call<'c> {
         if std::mem::take(&mut self.looked) || self.blind {
             return Ok(None);
         }
-        let entry = self.budget.step("get", pin!(self.engine.backend.get(&self.request.key))).await?;
+        let entry = self.engine.step(&mut self.budget, "get", pin!(self.engine.backend.get(&self.request.key))).await?;
         Ok(self.sight(entry, Outcome::Hit))
     }
 
@@ -170,12 +172,17 @@ impl<'c> Call<'c> {
     /// Waits for a flight of this process; `None` where it came to nothing that this call may take.
     async fn wait(&mut self, mut seat: Seat) -> Option<Advance> {
         let limit = self.request.lock.wait;
-        let arrived = self.entered();
-        let Some((evidence, landing)) = self.budget.pause(seat.landing(arrived, limit)).await else {
+        let patience = Patience { limit, since: self.entered(), leader: self.engine.deadline * 2 };
+        let Some((evidence, landing)) = self.budget.pause(seat.landing(patience)).await else {
             observe::waited_too_long(self.request.site, &self.request.key, limit);
-            return Some(Advance::Alone(self.miss()));
+            if patience.is_over() {
+                return Some(Advance::Alone(self.miss()));
+            }
+            self.group = self.group.widened(seat.place);
+            return None;
         };
         match landing {
+            Landing::Failed if patience.is_over() => return Some(Advance::Alone(self.miss())),
             Landing::Failed => self.group = self.group.widened(seat.place),
             Landing::Abandoned => {}
             _ if !self.arrival().accepts(evidence) => {}
@@ -207,43 +214,55 @@ impl<'c> Call<'c> {
                 }
             }
             let since = self.engine.flights.next();
-            let token = Token::random();
-            match self.take_lease(token).await {
-                Ok(Leased::Granted) => return Advance::Lead(lead, LeaseHold::Held(token)),
-                Ok(Leased::Found(entry)) => {
+            match self.take_lease().await {
+                Ok(Taken::Lease(lease)) => return Advance::Lead(lead, Hold::Held(lease)),
+                Ok(Taken::Found(entry)) => {
                     if let Some(found) = self.sight(Some(entry), Outcome::Hit) {
                         return Self::land(&lead, found, since);
                     }
                 }
                 Err(error) if refuses => return Advance::Refuse(error),
-                Err(error) => return self.leads_blind(lead, token, &error),
+                Err(error) => self.goes_blind("lease", &error),
             }
         }
-        Advance::Lead(lead, LeaseHold::Elsewhere(self.saw))
+        Advance::Lead(lead, Hold::Elsewhere(self.saw))
     }
 
     /// Runs the function whatever is cached, under a lease that leaves a value readable meanwhile.
     async fn refresh(&mut self, refuses: bool) -> Advance {
         let lead = self.engine.flights.replace(self.shared_key());
-        let token = Token::random();
         self.take = Take::Any;
-        match self.take_lease(token).await {
-            Ok(Leased::Granted) => Advance::Lead(lead, LeaseHold::Held(token)),
-            Ok(Leased::Found(_)) => Advance::Lead(lead, LeaseHold::Elsewhere(None)),
-            Err(error) if refuses => Advance::Refuse(error),
-            Err(error) => self.leads_blind(lead, token, &error),
+        let hold = match self.take_lease().await {
+            Ok(Taken::Lease(lease)) => Hold::Held(lease),
+            Ok(Taken::Found(_)) => Hold::Elsewhere(None),
+            Err(error) if refuses => return Advance::Refuse(error),
+            Err(error) => {
+                self.goes_blind("lease", &error);
+                Hold::Elsewhere(None)
+            }
+        };
+        Advance::Lead(lead, hold)
+    }
+
+    /// Asks for the lease. From then on it must be given back: also when this call is dropped before the answer, and
+    /// when the answer does not come in time.
+    async fn take_lease(&mut self) -> Result<Taken, Error> {
+        let mut lease = Lease::new(self);
+        let request = LeaseRequest::new(lease.token(), self.request.lock.lease, self.take.clone());
+        let asked = pin!(self.engine.backend.lease(&self.request.key, &request));
+        match self.engine.step(&mut self.budget, "lease", asked).await {
+            Ok(Leased::Granted) => Ok(Taken::Lease(lease)),
+            Ok(Leased::Found(entry)) => {
+                lease.settle();
+                Ok(Taken::Found(entry))
+            }
+            Err(error) => {
+                if !error.is_timeout() {
+                    lease.settle();
+                }
+                Err(error)
+            }
         }
-    }
-
-    async fn take_lease(&mut self, token: Token) -> Result<Leased, Error> {
-        let request = LeaseRequest::new(token, self.request.lock.lease, self.take.clone());
-        self.budget.step("lease", pin!(self.engine.backend.lease(&self.request.key, &request))).await
-    }
-
-    /// A lease that was not answered in time may still be granted: it is then given back.
-    fn leads_blind(&mut self, lead: Lead, token: Token, error: &Error) -> Advance {
-        self.goes_blind("lease", error);
-        Advance::Lead(lead, if error.is_timeout() { LeaseHold::Unknown(token) } else { LeaseHold::Elsewhere(None) })
     }
 
     /// A leader found the value in the store: everybody who waits gets it.
@@ -301,9 +320,8 @@ impl<'c> Call<'c> {
 
     /// An entry could not be decoded: it is displaced.
     pub(crate) fn cannot_use(&mut self, found: &Found, error: &Error) {
-        let why =
-            std::error::Error::source(error).map_or_else(|| error.to_string(), |source| format!("{error}: {source}"));
-        observe::unusable(self.request.site, &self.request.key, &why);
+        // Without the cause: what serde says of a value can contain it.
+        observe::unusable(self.request.site, &self.request.key, &error.to_string());
         (self.saw, self.looked) = (None, true);
         self.take = Take::Unusable(Bytes::copy_from_slice(entry::head(&found.bytes)));
     }
@@ -341,17 +359,21 @@ enum Advance {
     Decode(Found),
     Absent,
     Refuse(Error),
-    Lead(Lead, LeaseHold),
+    Lead(Lead, Hold),
     Alone(Outcome),
 }
 
-/// What a leader knows of the lease.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum LeaseHold {
-    /// It is this leader's.
-    Held(Token),
-    /// The store did not say; it may become this leader's yet.
-    Unknown(Token),
-    /// It is not to be had: another process holds it, under this token if one was seen.
+/// What became of a request for the lease.
+enum Taken {
+    Lease(Lease),
+    /// This entry is there instead.
+    Found(Bytes),
+}
+
+/// Where the lease is while the function runs.
+pub(super) enum Hold {
+    /// With this run.
+    Held(Lease),
+    /// Not to be had: another process holds it, under this token if one was seen.
     Elsewhere(Option<Token>),
 }

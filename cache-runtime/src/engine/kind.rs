@@ -18,12 +18,25 @@ pub enum Loaded<V> {
     Failed,
 }
 
+/// A value that can be cached.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be cached: it is not both `Serialize` and `DeserializeOwned`",
+    label = "this value has to be written and read back",
+    note = "derive both where the type is, and where each type in it is: `#[derive(serde::Serialize, serde::Deserialize)]`; \
+            a type of another crate may have them behind a feature `serde`",
+    note = "what borrows cannot be read back: return a `String` for a `&str`, a `Vec<T>` for a `&[T]`"
+)]
+pub trait Value: Serialize + DeserializeOwned {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned> Value for T {}
+
 /// How a function's output holds its value.
 pub trait Kind {
     /// What the function returns.
     type Output;
     /// What is stored.
-    type Value: Serialize + DeserializeOwned;
+    type Value: Value;
 
     /// Finds the value in an output.
     fn loaded(output: &Self::Output) -> Loaded<&Self::Value>;
@@ -64,7 +77,7 @@ pub struct Fallible<T, E>(PhantomData<(T, E)>);
 #[derive(Debug)]
 pub struct FallibleOptional<T, E>(PhantomData<(T, E)>);
 
-impl<T: Serialize + DeserializeOwned> Kind for Plain<T> {
+impl<T: Value> Kind for Plain<T> {
     type Output = T;
     type Value = T;
 
@@ -77,7 +90,7 @@ impl<T: Serialize + DeserializeOwned> Kind for Plain<T> {
     }
 }
 
-impl<T: Serialize + DeserializeOwned> Kind for Optional<T> {
+impl<T: Value> Kind for Optional<T> {
     type Output = Option<T>;
     type Value = T;
 
@@ -94,7 +107,7 @@ impl<T: Serialize + DeserializeOwned> Kind for Optional<T> {
     }
 }
 
-impl<T: Serialize + DeserializeOwned, E> Kind for Fallible<T, E> {
+impl<T: Value, E> Kind for Fallible<T, E> {
     type Output = Result<T, E>;
     type Value = T;
 
@@ -107,7 +120,7 @@ impl<T: Serialize + DeserializeOwned, E> Kind for Fallible<T, E> {
     }
 }
 
-impl<T: Serialize + DeserializeOwned, E> Kind for FallibleOptional<T, E> {
+impl<T: Value, E> Kind for FallibleOptional<T, E> {
     type Output = Result<Option<T>, E>;
     type Value = T;
 
@@ -124,13 +137,13 @@ impl<T: Serialize + DeserializeOwned, E> Kind for FallibleOptional<T, E> {
     }
 }
 
-impl<T: Serialize + DeserializeOwned, E: From<Error>> FailClosed for Fallible<T, E> {
+impl<T: Value, E: From<Error>> FailClosed for Fallible<T, E> {
     fn fail(error: Error) -> Result<T, E> {
         Err(error.into())
     }
 }
 
-impl<T: Serialize + DeserializeOwned, E: From<Error>> FailClosed for FallibleOptional<T, E> {
+impl<T: Value, E: From<Error>> FailClosed for FallibleOptional<T, E> {
     fn fail(error: Error) -> Result<Option<T>, E> {
         Err(error.into())
     }

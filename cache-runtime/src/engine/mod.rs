@@ -16,6 +16,7 @@
 mod call;
 mod fill;
 mod kind;
+mod lease;
 mod single_flight;
 mod wait;
 mod write;
@@ -35,7 +36,7 @@ use crate::entry::{self, Schema};
 use crate::error::Error;
 use crate::policy::Lock;
 use crate::site::Site;
-use crate::store::Backend;
+use crate::store::{Backend, Budget};
 
 /// The parts of a cache that calls work with.
 pub(crate) struct Engine {
@@ -49,6 +50,23 @@ pub(crate) struct Engine {
 impl Engine {
     pub(crate) fn new(backend: Backend, format: Format, deadline: Duration) -> Self {
         Self { backend, flights: Arc::new(SingleFlight::new()), format, deadline }
+    }
+
+    /// Runs one step on the store within the budget; the store hears of answers that do not come.
+    async fn step<T>(
+        &self,
+        budget: &mut Budget,
+        name: &'static str,
+        step: Pin<&mut impl Future<Output = Result<T, Error>>>,
+    ) -> Result<T, Error> {
+        if budget.is_spent() {
+            return Err(budget.spent(name));
+        }
+        let answer = budget.step(name, step).await;
+        if answer.as_ref().is_err_and(|_| budget.is_spent()) {
+            self.backend.timed_out();
+        }
+        answer
     }
 
     /// How `V` is coded under `C` here.

@@ -54,9 +54,9 @@ pub(crate) enum Landing {
     Value(Bytes),
     /// With `None`, which is not stored.
     None,
-    /// The function failed, or its value could not be encoded.
+    /// The function failed or panicked, or its value could not be encoded.
     Failed,
-    /// Its caller went away, or the function panicked.
+    /// Its caller went away.
     Abandoned,
 }
 
@@ -138,14 +138,16 @@ impl SingleFlight {
     pub(crate) fn enter(self: &Arc<Self>, key: &Arc<str>, group: Group, arrival: Arrival) -> Enter {
         let mut shard = self.flights.lock(key);
         let flights = shard.entry(Arc::clone(key)).or_default();
-        if let Some((_, flight)) = flights.iter().find(|(other, _)| *other == group) {
-            let joins = match &*flight.state.borrow() {
-                State::Entering => true,
-                State::Loading(evidence, _) | State::Landed(evidence, _) => arrival.accepts(*evidence),
-            };
-            if joins {
-                return Enter::Wait(flight.seat());
+        let joins = |(other, flight): &&(Group, Arc<Flight>)| match &*flight.state.borrow() {
+            State::Entering => *other == group,
+            // Who comes new joins the run whose lease it saw, of whatever group.
+            State::Loading(evidence, _) if arrival.saw.is_some() && group == Group::default() => {
+                arrival.accepts(*evidence)
             }
+            State::Loading(evidence, _) | State::Landed(evidence, _) => *other == group && arrival.accepts(*evidence),
+        };
+        if let Some((_, flight)) = flights.iter().find(joins) {
+            return Enter::Wait(flight.seat());
         }
         Enter::Lead(self.lead(flights, key, group))
     }
@@ -220,7 +222,9 @@ impl Drop for Lead {
             let abandoned = !matches!(state, State::Landed(..));
             if abandoned {
                 let evidence = Evidence { since: self.flights.next(), lease: None };
-                *state = State::Landed(evidence, Landing::Abandoned);
+                // A function that panics has failed: its company does not try it one after the other.
+                let landing = if std::thread::panicking() { Landing::Failed } else { Landing::Abandoned };
+                *state = State::Landed(evidence, landing);
             }
             abandoned
         });
@@ -236,19 +240,42 @@ pub(crate) struct Seat {
 }
 
 impl Seat {
-    /// Waits for the landing; `None` past the limit. The limit counts from the caller's arrival, and again from the
-    /// start of the function, which may come after a long wait for another process.
-    pub(crate) async fn landing(&mut self, arrived: Instant, limit: Duration) -> Option<(Evidence, Landing)> {
+    /// Waits for the landing; `None` when the patience for this flight is over.
+    pub(crate) async fn landing(&mut self, patience: Patience) -> Option<(Evidence, Landing)> {
         loop {
             let until = match &*self.state.borrow_and_update() {
                 State::Landed(evidence, landing) => return Some((*evidence, landing.clone())),
-                State::Loading(_, started) => arrived.max(*started) + limit,
-                State::Entering => arrived + limit,
+                State::Loading(_, started) => patience.since.max(*started) + patience.limit,
+                State::Entering => patience.since + patience.limit + patience.leader,
             };
-            if tokio::time::timeout_at(until, self.state.changed()).await.is_err() {
+            if tokio::time::timeout_at(until.min(patience.end()), self.state.changed()).await.is_err() {
                 return None;
             }
         }
+    }
+}
+
+/// How long a caller waits for others.
+///
+/// For one run no longer than the limit, which counts from the caller's arrival, and again from the start of the run:
+/// that may come after a long wait of the leader for another process. The leader keeps the limit itself, so while it
+/// looks for a lease its company gives it the time for its last look: else they would all leave just before it.
+/// For all runs together no longer than twice the limit.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    pub(crate) limit: Duration,
+    pub(crate) since: Instant,
+    pub(crate) leader: Duration,
+}
+
+impl Patience {
+    fn end(&self) -> Instant {
+        self.since + self.limit * 2 + self.leader
+    }
+
+    /// Whether the caller has waited long enough for everybody.
+    pub(crate) fn is_over(&self) -> bool {
+        clock::now() >= self.end()
     }
 }
 
@@ -320,15 +347,16 @@ mod tests {
         let dropped = lead(&flights);
         let Enter::Wait(mut seat) = enter(&flights, early) else { panic!("joins") };
         drop(dropped);
-        let landing = seat.landing(clock::now(), Duration::from_secs(1)).await;
-        assert!(matches!(landing, Some((_, Landing::Abandoned))));
+        let patience = || Patience { limit: Duration::from_secs(1), since: clock::now(), leader: Duration::ZERO };
+        assert!(matches!(seat.landing(patience()).await, Some((_, Landing::Abandoned))));
 
         let silent = lead(&flights);
         let Enter::Wait(mut seat) = enter(&flights, early) else { panic!("joins") };
-        let arrived = clock::now();
-        assert!(seat.landing(arrived, Duration::from_secs(1)).await.is_none());
-        assert_eq!((clock::now() - arrived).as_secs(), 1);
-        drop(silent);
+        let waiting = patience();
+        silent.loading(None);
+        assert!(seat.landing(waiting).await.is_none());
+        assert_eq!((clock::now() - waiting.since).as_secs(), 1);
+        assert!(!waiting.is_over(), "for another run it may wait as long again");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::single_flight::Moment;
 use crate::clock;
 use crate::error::Error;
 use crate::report::Outcome;
-use crate::store::{Budget, Store};
+use crate::store::Store;
 use crate::{observe, random};
 
 /// The first pause between two looks: a fast load is over by then.
@@ -38,11 +38,15 @@ impl Call<'_> {
             let wake = clock::now() + pause(attempt, random::unit());
             self.budget.pause(tokio::time::sleep_until(wake.min(until))).await;
             let since = self.engine.flights.next();
-            // Each look has the whole deadline: waiting is what the caller asked for.
+            // A look that is answered costs nothing: waiting is what the caller asked for. One that is not ends it.
+            let asked = clock::now();
             let look = {
                 let look = pin!(self.engine.backend.get(&self.request.key));
-                self.budget.pause(Budget::new(self.engine.deadline).step("get", look)).await
+                self.engine.step(&mut self.budget, "get", look).await
             };
+            if look.is_ok() {
+                self.budget.refund(asked);
+            }
             match look.map(|entry| (self.sight(entry, Outcome::Waited), self.saw)) {
                 Ok((Some(found), _)) => return Followed::Found(found, since),
                 Ok((None, None)) => return Followed::Gone,

@@ -18,7 +18,7 @@ use crate::{observe, random};
 impl Engine {
     /// The fresh value at the key.
     pub(crate) async fn peek<C: Coding, V: DeserializeOwned>(&self, request: &Request) -> Result<Option<V>, Error> {
-        let found = Budget::new(self.deadline).step("get", pin!(self.backend.get(&request.key))).await?;
+        let found = self.step(&mut Budget::new(self.deadline), "get", pin!(self.backend.get(&request.key))).await?;
         let schema = self.schema::<C, V>(request.site);
         let payload = match (entry::classify(found.as_deref(), schema, Timestamp::now), &found) {
             (Lookup::Fresh(_), Some(bytes)) => entry::payload(bytes),
@@ -57,14 +57,15 @@ impl Engine {
         lifetime: std::time::Duration,
     ) -> Result<(), Error> {
         let put = pin!(self.backend.put(&request.key, entry, lifetime));
-        let done = Budget::new(self.deadline).step("put", put).await;
+        let done = self.step(&mut Budget::new(self.deadline), "put", put).await;
         self.flights.end(&request.key);
         done
     }
 
     /// Removes value and lease; fills in flight lose their lease, and who arrives from now on joins none of them.
     pub(crate) async fn invalidate(&self, request: &Request) -> Result<(), Error> {
-        let done = Budget::new(self.deadline).step("remove", pin!(self.backend.remove(&request.key))).await;
+        let remove = pin!(self.backend.remove(&request.key));
+        let done = self.step(&mut Budget::new(self.deadline), "remove", remove).await;
         self.flights.end(&request.key);
         match &done {
             Ok(()) => observe::invalidated(request.site, &request.key),

@@ -42,21 +42,32 @@ impl Budget {
             let Some(timer) = timer.as_mut().as_pin_mut() else {
                 return Poll::Pending;
             };
-            timer.poll(context).map(|()| {
-                let context = format!("the store did not answer `{name}` within {:?}", self.whole);
-                Err(Error::new(ErrorKind::Timeout, context))
-            })
+            timer.poll(context).map(|()| Err(self.spent(name)))
         })
         .await
     }
 
+    /// Whether the time is up. A call that has not waited for the store yet reads no clock for this.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.until.is_some_and(|until| until <= clock::now())
+    }
+
+    /// What a step comes to when the time is up.
+    pub(crate) fn spent(&self, name: &'static str) -> Error {
+        Error::new(ErrorKind::Timeout, format!("the store did not answer `{name}` within {:?}", self.whole))
+    }
+
     /// Waits for something that is not the store's to answer: the budget stands still.
     pub(crate) async fn pause<F: Future>(&mut self, waiting: F) -> F::Output {
-        let Some(until) = self.until else { return waiting.await };
         let paused = clock::now();
         let output = waiting.await;
-        self.until = Some(until + (clock::now() - paused));
+        self.refund(paused);
         output
+    }
+
+    /// Takes the time since then for not spent.
+    pub(crate) fn refund(&mut self, since: Instant) {
+        self.until = self.until.map(|until| until + (clock::now() - since));
     }
 }
 

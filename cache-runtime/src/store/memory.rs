@@ -9,7 +9,7 @@ use bytes::Bytes;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-use super::{Admission, Commit, Expiry, LeaseRequest, Leased, Store, Withdrawal, admit, commits, withdraw};
+use super::{Admission, Commit, Expiry, LeaseRequest, Leased, Store, Withdrawal, admit, commits, renew, withdraw};
 use crate::clock::{self, Instant};
 use crate::entry::{Flags, Header, Token};
 use crate::error::Error;
@@ -108,6 +108,10 @@ impl Shard<'_> {
     fn write(&mut self, key: &str, bytes: Bytes, expires: Instant) {
         let stored = Stored { bytes, expires };
         if stored.is_lease() {
+            // Leases that nobody gave back leave before the map grows for them.
+            if self.leases.len() == self.leases.capacity() {
+                self.leases.retain(|_, lease| lease.is_live());
+            }
             self.leases.insert(key.into(), stored);
             self.store.values.remove(key);
         } else {
@@ -160,10 +164,9 @@ impl Store for Memory {
 
     async fn renew(&self, key: &str, token: Token, ttl: Duration) -> Result<bool, Error> {
         let mut shard = self.shard(key);
-        let Some(current) = shard.current(key).filter(|stored| commits(Some(&stored.bytes), token)) else {
-            return Ok(false);
-        };
-        shard.write(key, current.bytes, current.expires.max(clock::now() + ttl));
+        let Some(current) = shard.current(key) else { return Ok(false) };
+        let Some(bytes) = renew(Some(&current.bytes), token, ttl) else { return Ok(false) };
+        shard.write(key, bytes, current.expires.max(clock::now() + ttl));
         Ok(true)
     }
 

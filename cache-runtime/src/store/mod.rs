@@ -15,7 +15,7 @@ use tokio::runtime::Handle;
 pub(crate) use self::guard::Budget;
 pub use self::memory::Memory;
 pub(crate) use self::own::OwnStore;
-pub use self::transition::{Admission, Expiry, Withdrawal, admit, commits, withdraw};
+pub use self::transition::{Admission, Expiry, Withdrawal, admit, commits, renew, withdraw};
 
 use crate::clock::Timestamp;
 use crate::entry::Header;
@@ -25,7 +25,7 @@ use crate::error::{Error, ErrorKind};
 /// A place for entries that several callers, and several processes, share.
 ///
 /// An entry is a string of bytes with an expiry: a 32-byte header and, unless it is only a lease, a payload. A store
-/// need not know the layout: [`admit`], [`commits`] and [`withdraw`] decide what a lease, a commit and a release do to
+/// need not know the layout: [`admit`], [`renew`], [`commits`] and [`withdraw`] decide what its operations do to
 /// the bytes that are there. What a store must do is make each operation **atomic for its key**: nothing else may
 /// happen to the key between the decision and the write. That, and that an entry is gone when [`remove`](Self::remove)
 /// has returned, is what makes invalidation win against fills in flight.
@@ -43,7 +43,8 @@ pub trait Store: Send + Sync + 'static {
     /// Takes the lease of a key, or tells what is there instead: [`admit`] decides.
     fn lease(&self, key: &str, request: &LeaseRequest) -> impl Future<Output = Result<Leased, Error>> + Send;
 
-    /// Gives the lease of `token` a new lifetime of `ttl` from now, where it is still there. Returns whether it is.
+    /// Gives the lease of `token` a new lifetime of `ttl` from now, where it is still there: [`renew`] writes it.
+    /// Returns whether it is.
     fn renew(&self, key: &str, token: Token, ttl: Duration) -> impl Future<Output = Result<bool, Error>> + Send;
 
     /// Stores `entry` for `ttl` where the lease of `token` is still there: [`commits`] decides.
@@ -129,6 +130,15 @@ pub(crate) enum Backend {
     Memory(Memory),
     Redis(redis::RedisStore),
     Own(OwnStore),
+}
+
+impl Backend {
+    /// Hears that an operation got no answer within its deadline.
+    pub(crate) fn timed_out(&self) {
+        if let Self::Redis(store) = self {
+            store.timed_out();
+        }
+    }
 }
 
 /// Calls a method on whichever store it is.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{LeaseRequest, Take};
+use crate::clock::Timestamp;
 use crate::entry::{self, Flags, Header, Token};
 
 /// What becomes of a request for a lease.
@@ -57,6 +58,13 @@ pub fn admit(current: Option<&[u8]>, request: &LeaseRequest) -> Admission {
     }
 }
 
+/// The entry with the lease of `token` on it until `ttl` from now, where that lease is what is at the key.
+#[must_use]
+pub fn renew(current: Option<&[u8]>, token: Token, ttl: Duration) -> Option<Bytes> {
+    let header = leased(current, token)?;
+    Some(Header { lease_until: Timestamp::now().after(ttl), ..header }.over(current?))
+}
+
 /// Whether the lease of `token` is what is at the key now: then its holder may write.
 #[must_use]
 pub fn commits(current: Option<&[u8]>, token: Token) -> bool {
@@ -77,4 +85,62 @@ pub fn withdraw(current: Option<&[u8]>, token: Token) -> Withdrawal {
 
 fn leased(current: Option<&[u8]>, token: Token) -> Option<Header> {
     Header::decode(current?).filter(|header| header.flags.has(Flags::LEASED) && header.token == token)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::{Lookup, Schema, classify};
+
+    const SCHEMA: Schema = Schema { codec: 1, fingerprint: 7 };
+
+    fn value() -> Bytes {
+        Header::value(SCHEMA, Token::random(), Duration::from_secs(60), Duration::ZERO).over(&[0; 40])
+    }
+
+    fn request(take: Take) -> LeaseRequest {
+        LeaseRequest::new(Token::random(), Duration::from_secs(1), take)
+    }
+
+    fn granted(current: Option<&[u8]>, request: &LeaseRequest) -> Option<(Bytes, Expiry)> {
+        match admit(current, request) {
+            Admission::Grant(bytes, expiry) => Some((bytes, expiry)),
+            Admission::Refuse => None,
+        }
+    }
+
+    #[test]
+    fn a_lease_is_granted_where_there_is_nothing_and_displaces_only_what_it_may() {
+        let (missing, any) = (request(Take::Missing), request(Take::Any));
+        let (lease, expiry) = granted(None, &missing).expect("nothing is there");
+        assert_eq!(
+            (classify(Some(&lease), SCHEMA, Timestamp::now), expiry),
+            (Lookup::Pending(missing.token()), Expiry::In(Duration::from_secs(1)))
+        );
+        assert!(granted(Some(&lease), &request(Take::Missing)).is_none());
+        assert!(granted(Some(&lease), &any).is_some());
+
+        let unusable = request(Take::Unusable(Bytes::from_static(b"{}")));
+        assert!(granted(Some(b"{}"), &unusable).is_some());
+        assert!(granted(Some(b"[]"), &unusable).is_none(), "another entry came meanwhile");
+    }
+
+    #[test]
+    fn a_refresh_lease_leaves_the_value_readable_is_renewed_in_the_header_and_given_back() {
+        let (value, refresh) = (value(), request(Take::Any));
+        let (leased, expiry) = granted(Some(&value), &refresh).expect("a refresh displaces anything");
+        assert_eq!(expiry, Expiry::AtLeast(Duration::from_secs(1)));
+        assert!(matches!(classify(Some(&leased), SCHEMA, Timestamp::now), Lookup::Fresh(_)));
+        assert!(commits(Some(&leased), refresh.token()) && !commits(Some(&leased), Token::random()));
+
+        let until = |entry: &[u8]| Header::decode(entry).map(|header| header.lease_until);
+        let renewed = renew(Some(&leased), refresh.token(), Duration::from_secs(60)).expect("it is held");
+        assert!(until(&renewed) > until(&leased));
+        assert_eq!(renew(Some(&leased), Token::random(), Duration::from_secs(60)), None);
+
+        let Withdrawal::Write(back) = withdraw(Some(&renewed), refresh.token()) else { panic!("the value stays") };
+        assert!(!commits(Some(&back), refresh.token()));
+        assert!(matches!(classify(Some(&back), SCHEMA, Timestamp::now), Lookup::Fresh(_)));
+        assert_eq!(withdraw(Some(&back), refresh.token()), Withdrawal::Leave);
+    }
 }

@@ -4,26 +4,26 @@
 //! places. The fingerprint in the header makes that a miss. It is taken from what a type asks for, so it sees through
 //! `rename`, `skip`, `with` and hand-written implementations, and it does not depend on the compiler or the crate.
 //!
-//! A type cannot be asked for its shape, only be driven along one path at a time: a struct is offered one field, an
-//! enum one variant, and the next pass offers the next one, until passes show nothing new. A path ends where the type
-//! refuses the made-up value it is given; what it asked for until then counts. Names of types are left out: renaming
-//! one changes no bytes.
+//! A type cannot be asked for its shape, only be driven along one path at a time: into one field of a struct, one
+//! variant of an enum, one element of a tuple. Each pass follows the known part of the shape to a place where nobody
+//! has been, and notes what is asked for there, until there is no such place; a type that is met again is known by its
+//! visitor, so recursive types have an end. What stands before an element must be complete for the type to ask for the
+//! element, so it is filled with values that most types accept; where a type refuses them all, its name stands for what
+//! cannot be seen: a miss too many, never a wrong value. Names of types are left out otherwise: renaming one changes no
+//! bytes.
 
+mod graph;
 mod tracer;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{PoisonError, RwLock};
 
 use once_cell::sync::Lazy;
 use serde::de::DeserializeOwned;
 
-use self::tracer::Tracer;
-
-/// Passes without anything new after which the shape is taken as known.
-const QUIET_PASSES: usize = 64;
-
-/// Passes at the most, for types that are a maze.
-const MAX_PASSES: usize = 4096;
+use self::graph::Graph;
+use self::tracer::{Pass, Tracer};
 
 /// The fingerprint of `T`, computed once per type and process.
 ///
@@ -43,23 +43,20 @@ pub(crate) fn fingerprint<T: DeserializeOwned>() -> u32 {
 fn compute<T: DeserializeOwned>() -> u32 {
     // Some types have one shape for formats that people read and another for the rest.
     let shapes = [explore::<T>(false), explore::<T>(true)];
-    shapes.iter().flatten().fold(FNV_OFFSET, |hash, path| fnv(hash, path))
+    shapes.iter().fold(FNV_OFFSET, |hash, shape| fnv(hash, shape))
 }
 
-/// All paths through `T`, in an order that does not depend on the order of the passes.
-fn explore<T: DeserializeOwned>(human_readable: bool) -> BTreeSet<Vec<u8>> {
-    let mut paths = BTreeSet::new();
-    let mut map = Map { human_readable, ..Map::default() };
-    let mut quiet = 0;
-    for _ in 0..MAX_PASSES {
-        // The value itself, or the refusal, tells nothing that the path does not.
-        let _ = T::deserialize(Tracer::new(&mut map));
-        quiet = if paths.insert(std::mem::take(&mut map.path)) { 0 } else { quiet + 1 };
-        if quiet == QUIET_PASSES {
-            break;
-        }
+/// The shape of `T`, written down.
+fn explore<T: DeserializeOwned>(human_readable: bool) -> Vec<u8> {
+    let mut graph = Graph::new();
+    while let Some(plan) = graph.plan() {
+        let mut pass = Pass::new(&mut graph, &plan, human_readable);
+        // The value itself, or the refusal, tells nothing that the pass does not. A type that panics on a made-up value
+        // has refused it.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(T::deserialize(Tracer::exploring(&mut pass)))));
+        pass.end(&plan);
     }
-    paths
+    graph.written(std::any::type_name::<T>())
 }
 
 const FNV_OFFSET: u32 = 0x811C_9DC5;
@@ -67,38 +64,6 @@ const FNV_OFFSET: u32 = 0x811C_9DC5;
 /// FNV-1a, 32 bits: stable by definition, which the standard library's hashers are not.
 fn fnv(hash: u32, bytes: &[u8]) -> u32 {
     bytes.iter().fold(hash, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
-}
-
-/// What one pass leaves for the next.
-#[derive(Default)]
-struct Map {
-    human_readable: bool,
-    /// The calls of this pass.
-    path: Vec<u8>,
-    /// How often a struct or enum with these names was met: the next one it is offered.
-    offered: HashMap<&'static [&'static str], usize>,
-}
-
-impl Map {
-    fn call(&mut self, call: &str) {
-        self.path.extend_from_slice(call.as_bytes());
-        self.path.push(0);
-    }
-
-    fn names(&mut self, call: &str, names: &'static [&'static str]) {
-        self.call(call);
-        for name in names {
-            self.call(name);
-        }
-        self.path.push(0);
-    }
-
-    /// The field or variant to offer this time.
-    fn choose(&mut self, names: &'static [&'static str]) -> Option<&'static str> {
-        let met = self.offered.entry(names).or_default();
-        *met += 1;
-        names.get((*met - 1).checked_rem(names.len())?).copied()
-    }
 }
 
 #[cfg(test)]

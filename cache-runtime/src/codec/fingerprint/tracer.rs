@@ -1,13 +1,63 @@
 //! The deserializer that a type is driven with along one path.
 
+use std::any::type_name;
 use std::fmt;
 
 use serde::de::{self, DeserializeSeed, IntoDeserializer, Visitor};
 
-use super::Map;
+use super::graph::{Graph, Plan};
 
-/// Levels at the most: recursive types have no bottom.
-const MAX_DEPTH: usize = 24;
+/// Levels at the most: a made-up value of a recursive type must end.
+const MAX_DEPTH: usize = 48;
+
+/// Texts that types accept: what a refused one is followed by.
+const TEXTS: [&str; 12] = [
+    "",
+    "1",
+    "a",
+    "a@b.cd",
+    "2000-01-01T00:00:00Z",
+    "2000-01-01",
+    "00:00:00",
+    "2000-01-01T00:00:00",
+    "67e55044-10b1-426f-9247-bb680e5fe0c8",
+    "127.0.0.1",
+    "http://a.bc/",
+    "::1",
+];
+
+/// Byte strings that types accept.
+const BYTES: [&[u8]; 5] = [&[], &[1], &[1; 16], &[1; 32], &[1; 4]];
+
+/// One drive through a type.
+pub(super) struct Pass<'g> {
+    graph: &'g mut Graph,
+    plan: std::vec::IntoIter<usize>,
+    human_readable: bool,
+    /// The way that the next call is at the end of.
+    from: Option<(usize, usize)>,
+    /// The types that made-up values are being made of, outermost first.
+    making: Vec<&'static str>,
+    /// The same, when the first one was refused.
+    refused: Vec<&'static str>,
+}
+
+impl<'g> Pass<'g> {
+    pub(super) fn new(graph: &'g mut Graph, plan: &Plan, human_readable: bool) -> Self {
+        let plan = plan.clone().into_iter();
+        Self { graph, plan, human_readable, from: None, making: Vec::new(), refused: Vec::new() }
+    }
+
+    /// Sees to it that the next pass does something else: it tries another made-up value where one was refused, else it
+    /// goes elsewhere.
+    pub(super) fn end(self, plan: &Plan) {
+        // A panic leaves the types unfinished that were being made.
+        let refused = if self.refused.is_empty() { self.making } else { self.refused };
+        if !refused.iter().rev().any(|of| self.graph.next_flavor(of)) {
+            self.graph.settle(plan, self.from);
+        }
+    }
+}
 
 /// The end of a path.
 #[derive(Debug)]
@@ -27,159 +77,245 @@ impl de::Error for End {
     }
 }
 
-/// Notes the calls that a type makes, and answers them.
-pub(super) struct Tracer<'m> {
-    map: &'m mut Map,
-    depth: usize,
+#[derive(Clone, Copy)]
+enum Mode {
+    /// Follow the plan, note what is asked for at its end.
+    Explore,
+    /// Make up a whole value, of this flavor.
+    Make { flavor: usize },
 }
 
-impl<'m> Tracer<'m> {
-    pub(super) fn new(map: &'m mut Map) -> Self {
-        Self { map, depth: 0 }
+/// Where a call goes on.
+#[derive(Clone, Copy)]
+enum Go {
+    /// This way of that node.
+    Explore { node: usize, way: usize },
+    /// Anywhere: a whole value of this flavor is wanted.
+    Make { flavor: usize },
+}
+
+/// Notes the calls that a type makes, and answers them.
+pub(super) struct Tracer<'p, 'g> {
+    pass: &'p mut Pass<'g>,
+    mode: Mode,
+}
+
+impl<'p, 'g> Tracer<'p, 'g> {
+    pub(super) fn exploring(pass: &'p mut Pass<'g>) -> Self {
+        Self { pass, mode: Mode::Explore }
     }
 
-    fn deeper(&mut self) -> Result<Tracer<'_>, End> {
-        if self.depth == MAX_DEPTH {
+    /// A call of the visitor `V`, from which so many ways lead on.
+    fn call<V>(&mut self, label: String, ways: usize) -> Result<Go, End> {
+        if !self.pass.graph.count() || self.pass.making.len() > MAX_DEPTH {
             return Err(End);
         }
-        Ok(Tracer { map: self.map, depth: self.depth + 1 })
+        if let Mode::Make { flavor } = self.mode {
+            return Ok(Go::Make { flavor });
+        }
+        let node = self.pass.graph.node(type_name::<V>(), label, ways);
+        if let Some(way) = self.pass.from.take() {
+            self.pass.graph.link(way, node);
+        }
+        let way = self.pass.plan.next().filter(|way| *way < ways).ok_or(End)?;
+        self.pass.from = Some((node, way));
+        Ok(Go::Explore { node, way })
+    }
+
+    /// A call that leads nowhere; the flavor of the value it wants.
+    fn scalar<V>(&mut self, label: &str) -> Result<usize, End> {
+        match self.call::<V>(label.to_owned(), 0)? {
+            Go::Make { flavor } => Ok(flavor),
+            Go::Explore { .. } => Err(End),
+        }
+    }
+
+    /// Drives the part of a type that a way leads to.
+    fn part<'de, S: DeserializeSeed<'de>>(&mut self, go: Go, seed: S) -> Result<S::Value, End> {
+        match go {
+            Go::Explore { .. } => seed.deserialize(Tracer { pass: self.pass, mode: Mode::Explore }),
+            Go::Make { .. } => self.make(seed),
+        }
+    }
+
+    /// Makes up a value, because the type asks on only behind it.
+    fn make<'de, S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, End> {
+        let of = type_name::<S>();
+        self.pass.making.push(of);
+        let flavor = self.pass.graph.flavor(of);
+        // A way that begins behind a refused value was not reached.
+        let from = self.pass.from.take();
+        let made = seed.deserialize(Tracer { pass: self.pass, mode: Mode::Make { flavor } });
+        if made.is_err() && self.pass.refused.is_empty() {
+            self.pass.refused.clone_from(&self.pass.making);
+        }
+        self.pass.making.pop();
+        self.pass.from = from.filter(|_| made.is_ok());
+        made
     }
 }
 
 /// Scalars: the call is noted and answered with a value that most types accept.
 macro_rules! scalars {
-    ($($method:ident => $visit:ident($($value:expr)?)),* $(,)?) => {$(
-        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, End> {
-            self.map.call(stringify!($method));
-            visitor.$visit($($value)?)
+    ($($method:ident => |$visitor:ident, $flavor:ident| $answer:expr;)*) => {$(
+        fn $method<V: Visitor<'de>>(mut self, $visitor: V) -> Result<V::Value, End> {
+            let $flavor = self.scalar::<V>(stringify!($method))?;
+            $answer
         }
     )*};
 }
 
-impl<'de> de::Deserializer<'de> for Tracer<'_> {
+/// The flavor's element of a list; the last one for flavors past it.
+fn nth<T: Copy>(list: &[T], flavor: usize, otherwise: T) -> T {
+    list.get(flavor).or(list.last()).copied().unwrap_or(otherwise)
+}
+
+impl<'de> de::Deserializer<'de> for Tracer<'_, '_> {
     type Error = End;
 
     scalars! {
-        deserialize_bool => visit_bool(false),
-        deserialize_i8 => visit_i8(1),
-        deserialize_i16 => visit_i16(1),
-        deserialize_i32 => visit_i32(1),
-        deserialize_i64 => visit_i64(1),
-        deserialize_i128 => visit_i128(1),
-        deserialize_u8 => visit_u8(1),
-        deserialize_u16 => visit_u16(1),
-        deserialize_u32 => visit_u32(1),
-        deserialize_u64 => visit_u64(1),
-        deserialize_u128 => visit_u128(1),
-        deserialize_f32 => visit_f32(1.0),
-        deserialize_f64 => visit_f64(1.0),
-        deserialize_char => visit_char('a'),
-        deserialize_str => visit_str(""),
-        deserialize_string => visit_str(""),
-        deserialize_bytes => visit_bytes(&[]),
-        deserialize_byte_buf => visit_bytes(&[]),
-        deserialize_unit => visit_unit(),
-        deserialize_identifier => visit_str(""),
-        deserialize_any => visit_unit(),
-        deserialize_ignored_any => visit_unit(),
-    }
-
-    fn deserialize_option<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, End> {
-        self.map.call("option");
-        match self.deeper() {
-            Ok(inner) => visitor.visit_some(inner),
-            Err(End) => visitor.visit_none(),
-        }
+        deserialize_bool => |visitor, flavor| visitor.visit_bool(flavor % 2 == 1);
+        deserialize_i8 => |visitor, flavor| visitor.visit_i8(nth(&[1, 0, 2, 10, 100, -1], flavor, 1));
+        deserialize_i16 => |visitor, flavor| visitor.visit_i16(nth(&[1, 0, 2, 10, 100, 2000, -1], flavor, 1));
+        deserialize_i32 => |visitor, flavor| visitor.visit_i32(nth(&[1, 0, 2, 10, 100, 2000, -1], flavor, 1));
+        deserialize_i64 => |visitor, flavor| visitor.visit_i64(nth(&[1, 0, 2, 10, 100, 2000, -1], flavor, 1));
+        deserialize_i128 => |visitor, flavor| visitor.visit_i128(nth(&[1, 0, 2, 10, 100, 2000, -1], flavor, 1));
+        deserialize_u8 => |visitor, flavor| visitor.visit_u8(nth(&[1, 0, 2, 10, 100], flavor, 1));
+        deserialize_u16 => |visitor, flavor| visitor.visit_u16(nth(&[1, 0, 2, 10, 100, 2000], flavor, 1));
+        deserialize_u32 => |visitor, flavor| visitor.visit_u32(nth(&[1, 0, 2, 10, 100, 2000], flavor, 1));
+        deserialize_u64 => |visitor, flavor| visitor.visit_u64(nth(&[1, 0, 2, 10, 100, 2000], flavor, 1));
+        deserialize_u128 => |visitor, flavor| visitor.visit_u128(nth(&[1, 0, 2, 10, 100, 2000], flavor, 1));
+        deserialize_f32 => |visitor, flavor| visitor.visit_f32(nth(&[1.0, 0.0, 0.5, 10.0, -1.0], flavor, 1.0));
+        deserialize_f64 => |visitor, flavor| visitor.visit_f64(nth(&[1.0, 0.0, 0.5, 10.0, -1.0], flavor, 1.0));
+        deserialize_char => |visitor, flavor| visitor.visit_char(nth(&['a', '1', 'A'], flavor, 'a'));
+        deserialize_str => |visitor, flavor| visitor.visit_str(nth(&TEXTS, flavor, ""));
+        deserialize_string => |visitor, flavor| visitor.visit_str(nth(&TEXTS, flavor, ""));
+        deserialize_bytes => |visitor, flavor| visitor.visit_bytes(nth(&BYTES, flavor, &[]));
+        deserialize_byte_buf => |visitor, flavor| visitor.visit_bytes(nth(&BYTES, flavor, &[]));
+        deserialize_unit => |visitor, _flavor| visitor.visit_unit();
+        deserialize_ignored_any => |visitor, _flavor| visitor.visit_unit();
+        deserialize_identifier => |visitor, flavor| visitor.visit_str(nth(&TEXTS, flavor, ""));
+        deserialize_any => |visitor, flavor| match flavor {
+            0 => visitor.visit_unit(),
+            1 => visitor.visit_u64(1),
+            2 => visitor.visit_bool(false),
+            _ => visitor.visit_str(nth(&TEXTS, flavor - 3, "")),
+        };
     }
 
     fn deserialize_unit_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, End> {
-        self.map.call("unit");
-        visitor.visit_unit()
+        self.deserialize_unit(visitor)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, End> {
+        match self.call::<V>("option".to_owned(), 1)? {
+            Go::Make { .. } => visitor.visit_none(),
+            Go::Explore { .. } => visitor.visit_some(self),
+        }
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(mut self, _: &'static str, visitor: V) -> Result<V::Value, End> {
-        self.map.call("newtype");
-        visitor.visit_newtype_struct(self.deeper()?)
+        self.call::<V>("newtype".to_owned(), 1)?;
+        visitor.visit_newtype_struct(self)
     }
 
     fn deserialize_seq<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, End> {
-        self.map.call("seq");
-        visitor.visit_seq(Elements { tracer: self.deeper()?, left: 1 })
+        let go = self.call::<V>("seq".to_owned(), 1)?;
+        let left = usize::from(!matches!(go, Go::Make { flavor: 0 }));
+        visitor.visit_seq(Elements { tracer: self, go, left, names: Vec::new() })
     }
 
     fn deserialize_tuple<V: Visitor<'de>>(mut self, len: usize, visitor: V) -> Result<V::Value, End> {
-        self.map.call("tuple");
-        self.map.call(&len.to_string());
-        visitor.visit_seq(Elements { tracer: self.deeper()?, left: len })
+        let go = self.call::<V>(format!("tuple {len}"), len)?;
+        visitor.visit_seq(Elements { tracer: self, go, left: len, names: Vec::new() })
     }
 
-    fn deserialize_tuple_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        len: usize,
-        visitor: V,
-    ) -> Result<V::Value, End> {
-        self.deserialize_tuple(len, visitor)
+    fn deserialize_tuple_struct<V: Visitor<'de>>(self, _: &'static str, len: usize, v: V) -> Result<V::Value, End> {
+        self.deserialize_tuple(len, v)
     }
 
     fn deserialize_map<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, End> {
-        self.map.call("map");
-        visitor.visit_map(Entries { tracer: self.deeper()?, left: 1 })
+        let go = self.call::<V>("map".to_owned(), 2)?;
+        let left = usize::from(!matches!(go, Go::Make { flavor: 0 }));
+        visitor.visit_map(Entries { tracer: self, go, left })
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
         mut self,
         _: &'static str,
-        fields: &'static [&'static str],
+        names: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, End> {
-        self.map.names("struct", fields);
-        let field = self.map.choose(fields);
-        visitor.visit_map(Field { tracer: self.deeper()?, field })
+        let go = self.call::<V>(format!("struct {}", names.join(",")), names.len())?;
+        let offered = match go {
+            Go::Explore { way, .. } => names.get(way..=way).unwrap_or_default(),
+            Go::Make { .. } => names,
+        };
+        visitor.visit_map(Fields { tracer: self, go, offered: offered.iter() })
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
         mut self,
         _: &'static str,
-        variants: &'static [&'static str],
+        names: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, End> {
-        self.map.names("enum", variants);
-        let variant = self.map.choose(variants).ok_or(End)?;
-        self.map.call(variant);
-        visitor.visit_enum(Variant { tracer: self.deeper()?, variant })
+        let go = self.call::<V>(format!("enum {}", names.join(",")), names.len())?;
+        let (Go::Explore { way, .. } | Go::Make { flavor: way }) = go;
+        let name = names.get(way.checked_rem(names.len()).ok_or(End)?).ok_or(End)?;
+        visitor.visit_enum(Variant { tracer: self, name })
     }
 
     fn is_human_readable(&self) -> bool {
-        self.map.human_readable
+        self.pass.human_readable
     }
 }
 
 /// The elements of a sequence or tuple.
-struct Elements<'m> {
-    tracer: Tracer<'m>,
+struct Elements<'p, 'g> {
+    tracer: Tracer<'p, 'g>,
+    go: Go,
     left: usize,
+    /// The types of the elements so far.
+    names: Vec<&'static str>,
 }
 
-impl<'de> de::SeqAccess<'de> for Elements<'_> {
+impl<'de> de::SeqAccess<'de> for Elements<'_, '_> {
     type Error = End;
 
+    /// Explores the element that the plan leads to. Those before it are made up, and so are those behind it that are of
+    /// a type explored before: arrays would take a pass for each element otherwise.
     fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, End> {
         if self.left == 0 {
             return Ok(None);
         }
         self.left -= 1;
-        seed.deserialize(self.tracer.deeper()?).map(Some)
+        let index = self.names.len();
+        let before = self.names.iter().position(|name| *name == type_name::<S>());
+        self.names.push(type_name::<S>());
+        if let Go::Explore { node, way } = self.go {
+            let graph = &mut *self.tracer.pass.graph;
+            match before {
+                _ if index < way => {}
+                Some(known) if graph.is_unknown((node, index)) => graph.copy(node, known, index),
+                _ => {
+                    self.tracer.pass.from = Some((node, index));
+                    return self.tracer.part(self.go, seed).map(Some);
+                }
+            }
+        }
+        self.tracer.make(seed).map(Some)
     }
 }
 
 /// The entries of a map: its keys and values are of any type.
-struct Entries<'m> {
-    tracer: Tracer<'m>,
+struct Entries<'p, 'g> {
+    tracer: Tracer<'p, 'g>,
+    go: Go,
     left: usize,
 }
 
-impl<'de> de::MapAccess<'de> for Entries<'_> {
+impl<'de> de::MapAccess<'de> for Entries<'_, '_> {
     type Error = End;
 
     fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, End> {
@@ -187,71 +323,69 @@ impl<'de> de::MapAccess<'de> for Entries<'_> {
             return Ok(None);
         }
         self.left -= 1;
-        seed.deserialize(self.tracer.deeper()?).map(Some)
+        match self.go {
+            Go::Explore { way: 0, .. } => self.tracer.part(self.go, seed).map(Some),
+            _ => self.tracer.make(seed).map(Some),
+        }
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, End> {
-        seed.deserialize(self.tracer.deeper()?)
+        self.tracer.part(self.go, seed)
     }
 }
 
-/// A struct with the one field that this pass offers.
-struct Field<'m> {
-    tracer: Tracer<'m>,
-    field: Option<&'static str>,
+/// A struct: the field that the plan leads to, or all.
+struct Fields<'p, 'g> {
+    tracer: Tracer<'p, 'g>,
+    go: Go,
+    offered: std::slice::Iter<'static, &'static str>,
 }
 
-impl<'de> de::MapAccess<'de> for Field<'_> {
+impl<'de> de::MapAccess<'de> for Fields<'_, '_> {
     type Error = End;
 
     fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, End> {
-        let Some(field) = self.field.take() else {
-            return Ok(None);
-        };
-        self.tracer.map.call(field);
-        seed.deserialize(field.into_deserializer()).map(Some)
+        let Some(field) = self.offered.next() else { return Ok(None) };
+        seed.deserialize((*field).into_deserializer()).map(Some)
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, End> {
-        seed.deserialize(self.tracer.deeper()?)
+        self.tracer.part(self.go, seed)
     }
 }
 
-/// The variant that this pass offers.
-struct Variant<'m> {
-    tracer: Tracer<'m>,
-    variant: &'static str,
+/// The variant that the plan leads to, or one of the flavor.
+struct Variant<'p, 'g> {
+    tracer: Tracer<'p, 'g>,
+    name: &'static str,
 }
 
-impl<'de, 'm> de::EnumAccess<'de> for Variant<'m> {
+impl<'de, 'p, 'g> de::EnumAccess<'de> for Variant<'p, 'g> {
     type Error = End;
-    type Variant = Tracer<'m>;
+    type Variant = Tracer<'p, 'g>;
 
-    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Tracer<'m>), End> {
-        Ok((seed.deserialize(self.variant.into_deserializer())?, self.tracer))
+    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Tracer<'p, 'g>), End> {
+        Ok((seed.deserialize(self.name.into_deserializer())?, self.tracer))
     }
 }
 
-impl<'de> de::VariantAccess<'de> for Tracer<'_> {
+impl<'de> de::VariantAccess<'de> for Tracer<'_, '_> {
     type Error = End;
 
-    fn unit_variant(self) -> Result<(), End> {
-        self.map.call("unit variant");
-        Ok(())
+    fn unit_variant(mut self) -> Result<(), End> {
+        self.scalar::<()>("unit variant").map(drop)
     }
 
     fn newtype_variant_seed<S: DeserializeSeed<'de>>(mut self, seed: S) -> Result<S::Value, End> {
-        self.map.call("newtype variant");
-        seed.deserialize(self.deeper()?)
+        let go = self.call::<S>("newtype variant".to_owned(), 1)?;
+        self.part(go, seed)
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, End> {
-        self.map.call("tuple variant");
         de::Deserializer::deserialize_tuple(self, len, visitor)
     }
 
-    fn struct_variant<V: Visitor<'de>>(self, fields: &'static [&'static str], visitor: V) -> Result<V::Value, End> {
-        self.map.call("struct variant");
-        de::Deserializer::deserialize_struct(self, "", fields, visitor)
+    fn struct_variant<V: Visitor<'de>>(self, names: &'static [&'static str], visitor: V) -> Result<V::Value, End> {
+        de::Deserializer::deserialize_struct(self, "", names, visitor)
     }
 }

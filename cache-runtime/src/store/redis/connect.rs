@@ -13,11 +13,14 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWrite
 use std::time::Duration;
 
 use redis::aio::{ConnectionLike, MultiplexedConnection};
-use redis::{AsyncConnectionConfig, Cmd, Pipeline, RedisFuture, Value};
+use redis::{
+    AsyncConnectionConfig, Cmd, FromRedisValue, Pipeline, RedisError, RedisFuture, RedisResult, ScriptInvocation,
+    ServerErrorKind, Value,
+};
 use tokio::runtime::{self, Handle};
 use tokio::sync::{Notify, watch};
 
-use super::refused;
+use crate::clock::{self, Instant};
 use crate::error::{Error, ErrorKind};
 use crate::store::in_runtime;
 
@@ -29,7 +32,11 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// this much later.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Commands in a row that nobody waited for until their answer, after which the connection counts as hung and is
+/// How old a connection to a server that turned out to be no primary must be to be given up: a server that is a replica
+/// for good is not dialed anew by every call.
+const RECONNECT_AFTER: Duration = Duration::from_secs(1);
+
+/// Commands in a row that got no answer within their deadline, after which the connection counts as hung and is
 /// replaced: TCP does not notice a stopped peer for minutes. Raising it tolerates longer stalls of a healthy server.
 const MAX_UNANSWERED: u32 = 3;
 
@@ -51,6 +58,13 @@ pub(crate) enum Source {
 }
 
 impl Source {
+    /// Hears that a command got no answer within its deadline.
+    pub(crate) fn timed_out(&self) {
+        if let Self::PerRuntime(connections) = self {
+            connections.timed_out();
+        }
+    }
+
     /// A connection to send one command over.
     pub(crate) async fn connection(&self) -> Result<Connection<'_>, Error> {
         match self {
@@ -75,6 +89,13 @@ impl fmt::Debug for Source {
     }
 }
 
+/// What a connection is asked.
+#[derive(Clone, Copy)]
+pub(crate) enum Question<'q> {
+    Command(&'q Cmd),
+    Script(&'q ScriptInvocation<'q>),
+}
+
 /// A connection to send one command over, and the slot that hears how it fared.
 pub(crate) struct Connection<'s> {
     link: Link,
@@ -82,24 +103,34 @@ pub(crate) struct Connection<'s> {
 }
 
 impl Connection<'_> {
-    /// Sends a command (or script) and waits for its answer. A connection that is dead, or that leaves several commands
-    /// in a row without an answer, is replaced.
-    pub(crate) async fn answered<T>(
-        mut self,
-        send: impl AsyncFnOnce(&mut Link) -> redis::RedisResult<T>,
-    ) -> Result<T, Error> {
-        let unanswered = self.slot.map(Unanswered);
-        let answer = send(&mut self.link).await;
-        if let Some(unanswered) = unanswered {
-            unanswered.answered();
+    /// Sends a command or script and waits for its answer. A connection that is dead is given up; so is one to a server
+    /// that is no primary any more: its name may lead elsewhere by now.
+    pub(crate) async fn ask<T: FromRedisValue>(&mut self, question: Question<'_>) -> RedisResult<T> {
+        let answer = match question {
+            Question::Command(command) => command.query_async(&mut self.link).await,
+            Question::Script(script) => script.invoke_async(&mut self.link).await,
+        };
+        let Some(Numbered { connections, number }) = self.slot else { return answer };
+        match &answer {
+            Err(error) if is_dead(error) => connections.retire(number),
+            Err(error) if is_demoted(error) => connections.retire_if_old(number),
+            _ => connections.answered(number),
         }
-        answer.map_err(|error| {
-            if let Some(slot) = self.slot.filter(|_| error.is_io_error() || error.is_unrecoverable_error()) {
-                slot.connections.retire(slot.number);
-            }
-            refused(error)
-        })
+        answer
     }
+
+    /// Whether a command that failed so may succeed on another connection.
+    pub(crate) fn is_replaced_after(&self, error: &RedisError) -> bool {
+        self.slot.is_some() && is_dead(error)
+    }
+}
+
+fn is_dead(error: &RedisError) -> bool {
+    error.is_io_error() || error.is_unrecoverable_error()
+}
+
+fn is_demoted(error: &RedisError) -> bool {
+    matches!(error.kind(), redis::ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown))
 }
 
 /// A slot, known by its number: a call holds no count on it, which the callers on other cores would pass round.
@@ -107,22 +138,6 @@ impl Connection<'_> {
 struct Numbered<'s> {
     connections: &'s PerRuntime,
     number: u64,
-}
-
-/// A command on its way. Dropped before its answer, it counts against its connection.
-struct Unanswered<'s>(Numbered<'s>);
-
-impl Unanswered<'_> {
-    fn answered(self) {
-        self.0.connections.answered(self.0.number);
-        std::mem::forget(self);
-    }
-}
-
-impl Drop for Unanswered<'_> {
-    fn drop(&mut self) {
-        self.0.connections.unanswered(self.0.number);
-    }
 }
 
 /// What carries commands.
@@ -198,15 +213,16 @@ impl PerRuntime {
     fn dialing(&self, handle: &Handle) -> Arc<Slot> {
         let id = handle.id();
         let mut slots = self.write();
-        let known = slots.iter().find(|slot| slot.runtime == id).cloned();
-        known.unwrap_or_else(|| {
-            let number = self.next.fetch_add(1, Ordering::Relaxed);
-            let slot = Arc::new(Slot::new(id, number));
-            slots.push(Arc::clone(&slot));
-            let held = Held { slot: Arc::clone(&slot), connections: Weak::clone(&self.this) };
-            handle.spawn(held.dial(self.client.clone()));
-            slot
-        })
+        if let Some(known) = slots.iter().find(|slot| slot.runtime == id) {
+            return Arc::clone(known);
+        }
+        let slot = Arc::new(Slot::new(id, self.next.fetch_add(1, Ordering::Relaxed)));
+        slots.push(Arc::clone(&slot));
+        drop(slots);
+        // A runtime that is shutting down drops the task at once, here, and the task takes its slot out of the list.
+        let held = Held { slot: Arc::clone(&slot), connections: Weak::clone(&self.this) };
+        handle.spawn(held.dial(self.client.clone()));
+        slot
     }
 
     /// Gives a connection up: the next caller dials again.
@@ -228,11 +244,22 @@ impl PerRuntime {
         }
     }
 
-    fn unanswered(&self, number: u64) {
+    /// Gives a connection up that was made some time ago.
+    fn retire_if_old(&self, number: u64) {
+        let is_old = |slot: &Arc<Slot>| slot.number == number && clock::now() - slot.made > RECONNECT_AFTER;
+        let old = self.read().iter().any(is_old);
+        if old {
+            self.retire(number);
+        }
+    }
+
+    /// A command of the runtime that the caller is in got no answer within its deadline.
+    fn timed_out(&self) {
+        let Ok(handle) = in_runtime() else { return };
         self.suspicious.store(true, Ordering::Relaxed);
-        let count = |slot: &Arc<Slot>| slot.unanswered.fetch_add(1, Ordering::Relaxed) + 1;
-        let unanswered = self.read().iter().find(|slot| slot.number == number).map_or(0, count);
-        if unanswered >= MAX_UNANSWERED {
+        let count = |slot: &Arc<Slot>| (slot.number, slot.unanswered.fetch_add(1, Ordering::Relaxed) + 1);
+        let counted = self.read().iter().find(|slot| slot.runtime == handle.id()).map(count);
+        if let Some((number, MAX_UNANSWERED..)) = counted {
             self.retire(number);
         }
     }
@@ -265,6 +292,7 @@ pub(crate) struct Slot {
     retired: Notify,
     unanswered: AtomicU32,
     number: u64,
+    made: Instant,
 }
 
 /// How far a connection is.
@@ -281,7 +309,15 @@ fn given_up() -> Error {
 impl Slot {
     fn new(runtime: runtime::Id, number: u64) -> Self {
         let (dial, _) = watch::channel(Dial::Dialing);
-        Self { runtime, up: OnceLock::new(), dial, retired: Notify::new(), unanswered: AtomicU32::new(0), number }
+        Self {
+            runtime,
+            up: OnceLock::new(),
+            dial,
+            retired: Notify::new(),
+            unanswered: AtomicU32::new(0),
+            number,
+            made: clock::now(),
+        }
     }
 
     /// Waits until the dialing has an end.
@@ -329,5 +365,12 @@ impl Drop for Held {
         if let Some(connections) = self.connections.upgrade() {
             connections.retire(self.slot.number);
         }
+        self.slot.dial.send_if_modified(|dial| {
+            let unfinished = matches!(dial, Dial::Dialing);
+            if unfinished {
+                *dial = Dial::Down("the runtime is shutting down".to_owned());
+            }
+            unfinished
+        });
     }
 }

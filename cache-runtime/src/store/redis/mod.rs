@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use redis::aio::ConnectionLike;
-use redis::{ScriptInvocation, ServerErrorKind};
+use redis::{FromRedisValue, ScriptInvocation, ServerErrorKind};
 
-use self::connect::{PerRuntime, Source};
+use self::connect::{PerRuntime, Question, Source};
 use super::{Commit, LeaseRequest, Leased, Store, Take};
-use crate::entry::Token;
+use crate::clock::Timestamp;
+use crate::entry::{Header, LEASE_UNTIL, Token};
 use crate::error::{Error, ErrorKind};
 
 /// Entries on a Redis or Valkey server, each a string at the user's own key.
@@ -39,12 +40,29 @@ impl RedisStore {
         })
     }
 
-    async fn invoke<T: redis::FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, Error> {
-        self.source.connection().await?.answered(async |link| script.invoke_async(link).await).await
+    /// Asks something that does no harm twice: once more over a new connection where the old one was dead. Servers and
+    /// load balancers close idle connections, and nobody notices before the next command.
+    async fn ask<T: FromRedisValue>(&self, question: Question<'_>) -> Result<T, Error> {
+        let mut connection = self.source.connection().await?;
+        match connection.ask(question).await {
+            Err(error) if connection.is_replaced_after(&error) => {
+                self.source.connection().await?.ask(question).await.map_err(refused)
+            }
+            answer => answer.map_err(refused),
+        }
     }
 
-    async fn send<T: redis::FromRedisValue>(&self, command: &redis::Cmd) -> Result<T, Error> {
-        self.source.connection().await?.answered(async |link| command.query_async(link).await).await
+    async fn invoke<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, Error> {
+        self.ask(Question::Script(script)).await
+    }
+
+    async fn send<T: FromRedisValue>(&self, command: &redis::Cmd) -> Result<T, Error> {
+        self.ask(Question::Command(command)).await
+    }
+
+    /// Hears that a command got no answer within its deadline.
+    pub(crate) fn timed_out(&self) {
+        self.source.timed_out();
     }
 }
 
@@ -63,11 +81,19 @@ impl Store for RedisStore {
         let mut script = scripts::LEASE.key(key);
         script.arg(&request.header().alone()[..]).arg(millis(request.ttl())).arg(take).arg(head);
         let found: Option<Vec<u8>> = self.invoke(&script).await?;
-        Ok(found.map_or(Leased::Granted, |entry| Leased::Found(entry.into())))
+        // The lease is there already when it was asked for twice.
+        let granted = |entry: &[u8]| Header::decode(entry).is_some_and(|header| header.token == request.token());
+        Ok(match found {
+            Some(entry) if !granted(&entry) => Leased::Found(entry.into()),
+            _ => Leased::Granted,
+        })
     }
 
     async fn renew(&self, key: &str, token: Token, ttl: Duration) -> Result<bool, Error> {
-        self.invoke(scripts::RENEW.key(key).arg(token.as_bytes()).arg(millis(ttl))).await
+        let until = Header::lease(token, Timestamp::now().after(ttl)).alone();
+        let mut script = scripts::RENEW.key(key);
+        script.arg(token.as_bytes()).arg(millis(ttl)).arg(&until[LEASE_UNTIL]);
+        self.invoke(&script).await
     }
 
     async fn commit(&self, key: &str, token: Token, entry: Bytes, ttl: Duration) -> Result<Commit, Error> {
@@ -82,7 +108,10 @@ impl Store for RedisStore {
     }
 
     async fn put(&self, key: &str, entry: Bytes, ttl: Duration) -> Result<(), Error> {
-        self.send(redis::cmd("SET").arg(key).arg(&entry[..]).arg("PX").arg(millis(ttl))).await
+        let mut set = redis::cmd("SET");
+        set.arg(key).arg(&entry[..]).arg("PX").arg(millis(ttl));
+        // Not sent twice: an invalidation may come between the two.
+        self.source.connection().await?.ask(Question::Command(&set)).await.map_err(refused)
     }
 
     async fn remove(&self, key: &str) -> Result<(), Error> {
@@ -115,13 +144,20 @@ fn redacted(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (scheme, rest));
     let divider = if scheme.is_empty() { "" } else { "://" };
     let shown = match rest.split('@').collect::<Vec<_>>()[..] {
-        [host] => host.split(['?', '#']).next().unwrap_or_default().to_owned(),
+        [host] if is_host(host) => host.split(['?', '#']).next().unwrap_or_default().to_owned(),
         [user, host] if !user.contains(['?', '#']) => {
             format!("***@{}", host.split(['?', '#']).next().unwrap_or_default())
         }
         _ => "***".to_owned(),
     };
     if scheme.contains('@') { "***".to_owned() } else { format!("{scheme}{divider}{shown}") }
+}
+
+/// Whether this can be `host[:port][/…]`: else a password may stand in it whose `@` was forgotten.
+fn is_host(text: &str) -> bool {
+    let authority = text.split(['/', '?', '#']).next().unwrap_or_default();
+    let port = authority.rsplit_once(':').map_or("", |(_, port)| port);
+    authority.starts_with('[') || port.chars().all(|c| c.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -137,6 +173,8 @@ mod tests {
             ("rediss://db/?token=hunter2", "rediss://db/"),
             ("ada:hunter2@db", "***@db"),
             ("localhost:6379", "localhost:6379"),
+            ("redis://:hunter2", "redis://***"),
+            ("redis://default:hunter2/1", "redis://***"),
         ] {
             assert_eq!(redacted(url), shown);
         }

@@ -60,12 +60,16 @@ pub(super) static COMMIT: Lazy<Script> = Lazy::new(|| {
     ))
 });
 
-/// Lets the lease live for at least `ARGV[2]` milliseconds more.
+/// Lets the lease live for at least `ARGV[2]` milliseconds more; a lease on a value has its deadline in the header, which
+/// becomes `ARGV[3]`.
 pub(super) static RENEW: Lazy<Script> = Lazy::new(|| {
     Script::new(held!(
         r"
         if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then
             redis.call('PEXPIRE', KEYS[1], ARGV[2])
+        end
+        if bit.band(string.byte(head), 1) == 1 then
+            redis.call('SETRANGE', KEYS[1], 12, ARGV[3])
         end
         return 1
         "

@@ -1,0 +1,166 @@
+//! What the passes have shown: a graph, its nodes the calls that types make, its edges the ways on from there.
+
+use std::collections::{HashMap, VecDeque};
+
+/// Calls at the most, over all passes. A type that needs more has its name in its fingerprint.
+const MAX_CALLS: u32 = 200_000;
+
+/// How many made-up values a type is given before it counts as refusing.
+const MAX_FLAVORS: usize = 24;
+
+/// How a pass goes from the root: which way at each node.
+pub(super) type Plan = Vec<usize>;
+
+/// A call that a type makes.
+struct Node {
+    /// The call, with the names it hands over.
+    label: String,
+    /// The type that makes it, by its visitor: known in this process only, so it is written down only where the rest
+    /// cannot be seen.
+    visitor: &'static str,
+    ways: Vec<Way>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Unknown,
+    To(usize),
+    /// Nothing is asked for there.
+    Nowhere,
+    /// A refusal stands before it.
+    Hidden,
+}
+
+pub(super) struct Graph {
+    nodes: Vec<Node>,
+    /// Nodes by visitor and call.
+    known: HashMap<(&'static str, String), usize>,
+    /// For each type, which made-up values it is given: the next ones after each refusal.
+    flavors: HashMap<&'static str, usize>,
+    calls: u32,
+}
+
+impl Graph {
+    pub(super) fn new() -> Self {
+        Self { nodes: Vec::new(), known: HashMap::new(), flavors: HashMap::new(), calls: 0 }
+    }
+
+    /// The shortest way to a place where nobody has been; the empty way first, to the root.
+    pub(super) fn plan(&self) -> Option<Plan> {
+        if self.nodes.is_empty() {
+            return Some(Plan::new());
+        }
+        let mut seen = vec![false; self.nodes.len()];
+        let mut queue = VecDeque::from([(0, Plan::new())]);
+        while let Some((id, plan)) = queue.pop_front() {
+            let known = seen.get_mut(id).is_none_or(|seen| std::mem::replace(seen, true));
+            if known || self.is_spent() {
+                continue;
+            }
+            for (index, way) in self.nodes[id].ways.iter().enumerate() {
+                let longer = || plan.iter().copied().chain([index]).collect();
+                match way {
+                    Way::Unknown => return Some(longer()),
+                    Way::To(next) => queue.push_back((*next, longer())),
+                    Way::Nowhere | Way::Hidden => {}
+                }
+            }
+        }
+        None
+    }
+
+    /// Counts a call; `false` when there were too many.
+    pub(super) fn count(&mut self) -> bool {
+        self.calls += 1;
+        !self.is_spent()
+    }
+
+    fn is_spent(&self) -> bool {
+        self.calls > MAX_CALLS
+    }
+
+    /// The node of a call, with so many ways on from there; and a root even for a type that asks for nothing.
+    pub(super) fn node(&mut self, visitor: &'static str, label: String, ways: usize) -> usize {
+        let Self { nodes, known, .. } = self;
+        *known.entry((visitor, label)).or_insert_with_key(|(visitor, label)| {
+            nodes.push(Node { label: label.clone(), visitor, ways: vec![Way::Unknown; ways] });
+            nodes.len() - 1
+        })
+    }
+
+    pub(super) fn link(&mut self, (from, way): (usize, usize), to: usize) {
+        self.nodes[from].ways[way] = Way::To(to);
+    }
+
+    /// Settles what a pass was to find and did not: nothing is there, or a refusal stands before it.
+    pub(super) fn settle(&mut self, plan: &Plan, reached: Option<(usize, usize)>) {
+        if self.nodes.is_empty() {
+            self.node("", "nothing".to_owned(), 0);
+        }
+        let Some((last, way_there)) = plan.split_last() else { return };
+        let target = way_there.iter().try_fold(0, |id, way| match self.nodes[id].ways[*way] {
+            Way::To(next) => Some(next),
+            _ => None,
+        });
+        let Some(target) = target else { return };
+        if self.nodes[target].ways[*last] == Way::Unknown {
+            let arrived = reached == Some((target, *last));
+            self.nodes[target].ways[*last] = if arrived { Way::Nowhere } else { Way::Hidden };
+        }
+    }
+
+    /// Whether nobody has been there.
+    pub(super) fn is_unknown(&self, (from, way): (usize, usize)) -> bool {
+        self.nodes[from].ways[way] == Way::Unknown
+    }
+
+    /// Two ways lead to the same type.
+    pub(super) fn copy(&mut self, from: usize, known: usize, way: usize) {
+        self.nodes[from].ways[way] = self.nodes[from].ways[known];
+    }
+
+    /// Which made-up values a type is given.
+    pub(super) fn flavor(&self, of: &'static str) -> usize {
+        self.flavors.get(of).copied().unwrap_or_default()
+    }
+
+    /// Gives a type that refused its made-up value the next one; `false` when it has refused all.
+    pub(super) fn next_flavor(&mut self, of: &'static str) -> bool {
+        let flavor = self.flavors.entry(of).or_default();
+        let another = *flavor + 1 < MAX_FLAVORS;
+        *flavor += usize::from(another);
+        another
+    }
+
+    /// The graph as bytes, from the root, in the order of the ways: the same for the same shape in every process.
+    pub(super) fn written(&self, name: &str) -> Vec<u8> {
+        let mut out = Vec::new();
+        let mut numbers = HashMap::new();
+        let mut stack = vec![Way::To(0)];
+        while let Some(way) = stack.pop() {
+            match way {
+                Way::Unknown => out.extend_from_slice(b"?"),
+                Way::Nowhere => out.extend_from_slice(b"-"),
+                Way::Hidden => out.extend_from_slice(b"#"),
+                Way::To(id) => {
+                    let next = numbers.len();
+                    let node = &self.nodes[id];
+                    let number = *numbers.entry(id).or_insert(next);
+                    out.extend_from_slice(format!("@{number}").as_bytes());
+                    if number == next {
+                        out.extend_from_slice(node.label.as_bytes());
+                        if node.ways.contains(&Way::Hidden) {
+                            out.extend_from_slice(node.visitor.as_bytes());
+                        }
+                        stack.extend(node.ways.iter().rev());
+                    }
+                }
+            }
+            out.push(0);
+        }
+        if self.is_spent() {
+            out.extend_from_slice(name.as_bytes());
+        }
+        out
+    }
+}

@@ -1,0 +1,136 @@
+//! Connections come and go, and calls do not notice.
+
+use cache_runtime::{Cache, Outcome, redis_cached, report};
+use futures_util::FutureExt;
+use support::{Origin, RedisServer, cache_on};
+
+#[redis_cached(key = "answer:<id>", ttl = 600, cache = cache, skip(cache, origin))]
+async fn answer(cache: &Cache, origin: &Origin, id: u64) -> u64 {
+    assert!(id < 100);
+    origin.run().await
+}
+
+/// How many connections the server has seen.
+async fn connections(client: &mut redis::aio::MultiplexedConnection) -> u64 {
+    let info: String = redis::cmd("INFO").arg("stats").query_async(client).await.expect("the server is up");
+    let line = info.lines().find_map(|line| line.strip_prefix("total_connections_received:"));
+    line.and_then(|count| count.trim().parse().ok()).expect("Redis counts its connections")
+}
+
+/// What a server's `timeout`, a load balancer or a restart does to a connection.
+async fn kill_others(client: &mut redis::aio::MultiplexedConnection) {
+    let _: u64 = redis::cmd("CLIENT")
+        .arg(&["KILL", "TYPE", "normal", "SKIPME", "yes"])
+        .query_async(client)
+        .await
+        .expect("the server is up");
+}
+
+#[tokio::test]
+async fn a_connection_that_was_closed_meanwhile_costs_no_call_and_no_invalidation() {
+    let server = RedisServer::start().await;
+    let (cache, origin, mut client) = (cache_on(&server), Origin::default(), server.client().await);
+    assert_eq!(answer(&cache, &origin, 7).await, 1);
+
+    kill_others(&mut client).await;
+    let (again, reported) = report(answer(&cache, &origin, 7)).await;
+    assert_eq!((again, reported.calls()[0].outcome()), (1, Outcome::Hit));
+
+    kill_others(&mut client).await;
+    answer_entry(&cache, 7).invalidate().await.expect("the server is up");
+    assert_eq!(answer(&cache, &origin, 7).await, 2);
+
+    kill_others(&mut client).await;
+    let (_, reported) = report(answer(&cache, &origin, 8)).await;
+    assert!(reported.calls()[0].stored(), "a miss on a closed connection is stored");
+}
+
+#[tokio::test]
+async fn calls_that_are_dropped_do_not_cost_the_connection() {
+    let server = RedisServer::start().await;
+    let (cache, origin, mut client) = (cache_on(&server), Origin::default(), server.client().await);
+    assert_eq!(answer(&cache, &origin, 7).await, 1);
+    let before = connections(&mut client).await;
+    for _ in 0..50 {
+        // Polled once: the `GET` is on its way.
+        assert_eq!(answer(&cache, &origin, 7).now_or_never(), None);
+    }
+    assert_eq!(answer(&cache, &origin, 7).await, 1);
+    assert_eq!(connections(&mut client).await, before);
+}
+
+/// Lets reads pass and holds writes back, so that a `GET` is answered and a lease is not.
+async fn pause_writes(client: &mut redis::aio::MultiplexedConnection) {
+    let _: () =
+        redis::cmd("CLIENT").arg(&["PAUSE", "60000", "WRITE"]).query_async(client).await.expect("the server is up");
+}
+
+/// Lets the writes that were held back happen, and waits until the key is free.
+async fn is_given_back(client: &mut redis::aio::MultiplexedConnection, key: &str) {
+    let _: () = redis::cmd("CLIENT").arg("UNPAUSE").query_async(client).await.expect("the server is up");
+    let free = async {
+        loop {
+            let left: i64 = redis::cmd("PTTL").arg(key).query_async(client).await.expect("the server is up");
+            if left == -2 {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    support::within("the lease to be given back", free).await;
+}
+
+#[tokio::test]
+async fn a_call_that_is_dropped_while_it_asks_for_the_lease_gives_it_back() {
+    let server = RedisServer::start().await;
+    let (cache, origin, mut client) = (cache_on(&server), Origin::default(), server.client().await);
+    assert_eq!(answer(&cache, &origin, 1).await, 1);
+    pause_writes(&mut client).await;
+    let mut traffic = server.traffic().await;
+    let mut call = Box::pin(answer(&cache, &origin, 7));
+    let asked = async {
+        traffic.until("get", 1).await;
+        // The lease is sent in the poll that takes the answer to the `GET`.
+        tokio::task::yield_now().await;
+    };
+    tokio::select! {
+        biased;
+        _ = &mut call => unreachable!("the lease is held back"),
+        () = asked => {}
+    }
+    for _ in 0..100 {
+        assert_eq!((&mut call).now_or_never(), None);
+        tokio::task::yield_now().await;
+    }
+    drop(call);
+    is_given_back(&mut client, "answer:7").await;
+}
+
+#[derive(Debug)]
+struct Failed;
+
+impl From<cache_runtime::Error> for Failed {
+    fn from(_: cache_runtime::Error) -> Self {
+        Self
+    }
+}
+
+#[redis_cached(key = "strict", ttl = 600, fail_open = false, cache = cache, skip(cache))]
+async fn strict(cache: &Cache) -> Result<u64, Failed> {
+    Ok(1)
+}
+
+#[tokio::test]
+async fn a_lease_that_was_not_answered_in_time_is_given_back() {
+    let server = RedisServer::start().await;
+    let deadline = std::time::Duration::from_millis(100);
+    let cache = support::built(Cache::builder().redis_url(server.url()).deadline(deadline));
+    let mut client = server.client().await;
+    // The connection and the scripts are there.
+    strict(&cache).await.expect("the server is up");
+    strict_entry(&cache).invalidate().await.expect("the server is up");
+
+    pause_writes(&mut client).await;
+    strict(&cache).await.expect_err("the lease is held back");
+    is_given_back(&mut client, "strict").await;
+}
