@@ -11,7 +11,7 @@ pub use std::time::Duration;
 
 pub use self::kind::kind_of;
 pub use crate::codec::{Coding, Format, Named, OfCache};
-pub use crate::engine::{FailClosed, Fallible, FallibleOptional, Kind, Loaded, Optional, Plain};
+pub use crate::engine::{FailClosed, Fallible, FallibleOptional, Kind, Loaded, Optional, Plain, Value};
 pub use crate::site::Site;
 
 use crate::cache::Cache;

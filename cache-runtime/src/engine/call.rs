@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::fill::Fill;
 use super::lease::Lease;
 use super::single_flight::{Arrival, Enter, Evidence, Group, Landing, Lead, Moment, Patience, Seat};
 use super::wait::Followed;
@@ -51,15 +50,23 @@ pub(crate) struct Call<'c> {
 }
 
 /// What a call does next.
-pub(crate) enum Step<'s, 'c> {
+pub(crate) enum Step {
     /// Decode this entry and serve it.
     Decode(Found),
     /// Serve the `None` that another caller's run returned.
     Absent,
     /// Run the function.
-    Load(Fill<'s, 'c>),
+    Load(Run),
     /// Fail with the cache's error: only where the function asked for that.
     Refuse(Error),
+}
+
+/// How the function is run.
+pub(crate) struct Run {
+    /// The flight that waits for it.
+    pub(super) lead: Option<Lead>,
+    pub(super) hold: Hold,
+    pub(super) outcome: Outcome,
 }
 
 /// An entry to serve.
@@ -93,23 +100,12 @@ impl<'c> Call<'c> {
         self.engine.format
     }
 
-    /// Finds out what to do next.
-    pub(crate) async fn step(&mut self, refuses: bool) -> Step<'_, 'c> {
-        let outcome = match self.advance(refuses).await {
-            Advance::Decode(found) => return Step::Decode(found),
-            Advance::Absent => return Step::Absent,
-            Advance::Refuse(error) => return Step::Refuse(error),
-            Advance::Lead(lead, hold) => return Step::Load(Fill::leading(self, lead, hold)),
-            Advance::Alone(outcome) => outcome,
-        };
-        Step::Load(Fill::alone(self, outcome))
-    }
-
-    async fn advance(&mut self, refuses: bool) -> Advance {
+    /// Finds out what to do next; a cache that fails is an answer where the function `refuses` to do without.
+    pub(crate) async fn next(&mut self, refuses: bool) -> Step {
         match self.mode {
-            Mode::Bypass => return Advance::Alone(Outcome::Bypassed),
+            Mode::Bypass => return Self::alone(Outcome::Bypassed),
             Mode::Refresh if self.is_inside_itself() || !self.is_in_runtime() => {
-                return Advance::Alone(Outcome::Bypassed);
+                return Self::alone(Outcome::Bypassed);
             }
             Mode::Refresh => return self.refresh(refuses).await,
             Mode::Cached => {}
@@ -117,16 +113,16 @@ impl<'c> Call<'c> {
         while self.attempts < MAX_ATTEMPTS {
             self.attempts += 1;
             match self.look().await {
-                Ok(Some(found)) => return Advance::Decode(found),
+                Ok(Some(found)) => return Step::Decode(found),
                 Ok(None) => {}
-                Err(error) if refuses => return Advance::Refuse(error),
+                Err(error) if refuses => return Step::Refuse(error),
                 Err(error) => self.goes_blind("get", &error),
             }
             if self.is_inside_itself() {
-                return Advance::Alone(Outcome::Bypassed);
+                return Self::alone(Outcome::Bypassed);
             }
             if !self.is_in_runtime() {
-                return Advance::Alone(Outcome::Degraded);
+                return Self::alone(Outcome::Degraded);
             }
             self.entered();
             let (group, arrival) = (self.group, self.arrival());
@@ -139,7 +135,7 @@ impl<'c> Call<'c> {
             }
         }
         observe::gave_up(self.request.site, &self.request.key);
-        Advance::Alone(self.miss())
+        Self::alone(self.miss())
     }
 
     /// Asks the store; `Some` is a value to serve.
@@ -170,30 +166,30 @@ impl<'c> Call<'c> {
     }
 
     /// Waits for a flight of this process; `None` where it came to nothing that this call may take.
-    async fn wait(&mut self, mut seat: Seat) -> Option<Advance> {
+    async fn wait(&mut self, mut seat: Seat) -> Option<Step> {
         let limit = self.request.lock.wait;
         let patience = Patience { limit, since: self.entered(), leader: self.engine.deadline * 2 };
         let Some((evidence, landing)) = self.budget.pause(seat.landing(patience)).await else {
             observe::waited_too_long(self.request.site, &self.request.key, limit);
             if patience.is_over() {
-                return Some(Advance::Alone(self.miss()));
+                return Some(Self::alone(self.miss()));
             }
             self.group = self.group.widened(seat.place);
             return None;
         };
         match landing {
-            Landing::Failed if patience.is_over() => return Some(Advance::Alone(self.miss())),
+            Landing::Failed if patience.is_over() => return Some(Self::alone(self.miss())),
             Landing::Failed => self.group = self.group.widened(seat.place),
             Landing::Abandoned => {}
             _ if !self.arrival().accepts(evidence) => {}
-            Landing::None => return Some(Advance::Absent),
-            Landing::Value(bytes) => return self.sight(Some(bytes), Outcome::Coalesced).map(Advance::Decode),
+            Landing::None => return Some(Step::Absent),
+            Landing::Value(bytes) => return self.sight(Some(bytes), Outcome::Coalesced).map(Step::Decode),
         }
         None
     }
 
     /// Leads a flight: takes the lease, or the value that came meanwhile, or waits for the process that has the lease.
-    async fn lead(&mut self, lead: Lead, refuses: bool) -> Advance {
+    async fn lead(&mut self, lead: Lead, refuses: bool) -> Step {
         for _ in 0..MAX_LEASE_REQUESTS {
             if self.blind || !self.group.takes_lease() {
                 break;
@@ -206,7 +202,7 @@ impl<'c> Call<'c> {
                     Followed::Found(found, since) => return Self::land(&lead, found, since),
                     Followed::Gone => {}
                     Followed::Limit => break,
-                    Followed::Failed(error) if refuses => return Advance::Refuse(error),
+                    Followed::Failed(error) if refuses => return Step::Refuse(error),
                     Followed::Failed(error) => {
                         self.goes_blind("get", &error);
                         break;
@@ -215,33 +211,33 @@ impl<'c> Call<'c> {
             }
             let since = self.engine.flights.next();
             match self.take_lease().await {
-                Ok(Taken::Lease(lease)) => return Advance::Lead(lead, Hold::Held(lease)),
+                Ok(Taken::Lease(lease)) => return self.leading(lead, Hold::Held(lease)),
                 Ok(Taken::Found(entry)) => {
                     if let Some(found) = self.sight(Some(entry), Outcome::Hit) {
                         return Self::land(&lead, found, since);
                     }
                 }
-                Err(error) if refuses => return Advance::Refuse(error),
+                Err(error) if refuses => return Step::Refuse(error),
                 Err(error) => self.goes_blind("lease", &error),
             }
         }
-        Advance::Lead(lead, Hold::Elsewhere(self.saw))
+        self.leading(lead, Hold::Elsewhere(self.saw))
     }
 
     /// Runs the function whatever is cached, under a lease that leaves a value readable meanwhile.
-    async fn refresh(&mut self, refuses: bool) -> Advance {
+    async fn refresh(&mut self, refuses: bool) -> Step {
         let lead = self.engine.flights.replace(self.shared_key());
         self.take = Take::Any;
         let hold = match self.take_lease().await {
             Ok(Taken::Lease(lease)) => Hold::Held(lease),
             Ok(Taken::Found(_)) => Hold::Elsewhere(None),
-            Err(error) if refuses => return Advance::Refuse(error),
+            Err(error) if refuses => return Step::Refuse(error),
             Err(error) => {
                 self.goes_blind("lease", &error);
                 Hold::Elsewhere(None)
             }
         };
-        Advance::Lead(lead, hold)
+        self.leading(lead, hold)
     }
 
     /// Asks for the lease. From then on it must be given back: also when this call is dropped before the answer, and
@@ -266,10 +262,10 @@ impl<'c> Call<'c> {
     }
 
     /// A leader found the value in the store: everybody who waits gets it.
-    fn land(lead: &Lead, found: Found, since: Moment) -> Advance {
+    fn land(lead: &Lead, found: Found, since: Moment) -> Step {
         let evidence = Evidence { since, lease: Some(found.header.token) };
         lead.land(evidence, Landing::Value(found.bytes.clone()));
-        Advance::Decode(found)
+        Step::Decode(found)
     }
 
     fn goes_blind(&mut self, step: &'static str, error: &Error) {
@@ -282,8 +278,18 @@ impl<'c> Call<'c> {
         Arrival { at: self.at, saw: self.saw, blind: self.blind }
     }
 
+    /// Runs the function for a flight.
+    fn leading(&self, lead: Lead, hold: Hold) -> Step {
+        Step::Load(Run { lead: Some(lead), hold, outcome: self.miss() })
+    }
+
+    /// Runs the function for this caller.
+    fn alone(outcome: Outcome) -> Step {
+        Step::Load(Run { lead: None, hold: Hold::Elsewhere(None), outcome })
+    }
+
     /// What running the function counts as.
-    pub(super) fn miss(&self) -> Outcome {
+    fn miss(&self) -> Outcome {
         match self.mode {
             _ if self.blind => Outcome::Degraded,
             Mode::Refresh => Outcome::Refreshed,
@@ -352,15 +358,6 @@ impl<'c> Call<'c> {
     pub(super) fn lifetime(&self) -> Option<std::time::Duration> {
         crate::policy::ttl::lifetime(self.request.ttl, self.request.jitter, random::unit())
     }
-}
-
-/// [`Step`] before it borrows the call.
-enum Advance {
-    Decode(Found),
-    Absent,
-    Refuse(Error),
-    Lead(Lead, Hold),
-    Alone(Outcome),
 }
 
 /// What became of a request for the lease.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::{Either, select};
 
-use super::call::{Call, Hold};
+use super::call::{Call, Hold, Run};
 use super::single_flight::{Evidence, Landing, Lead};
 use crate::clock::{self, Instant};
 use crate::codec::Format;
@@ -41,15 +41,9 @@ pub(crate) enum Ending {
 }
 
 impl<'s, 'c> Fill<'s, 'c> {
-    /// A run for a flight.
-    pub(super) fn leading(call: &'s mut Call<'c>, lead: Lead, hold: Hold) -> Self {
-        let outcome = call.miss();
-        Self { call, lead: Some(lead), hold, evidence: None, started: clock::now(), outcome }
-    }
-
-    /// A run for this caller alone.
-    pub(super) fn alone(call: &'s mut Call<'c>, outcome: Outcome) -> Self {
-        Self { call, lead: None, hold: Hold::Elsewhere(None), evidence: None, started: clock::now(), outcome }
+    pub(crate) fn new(call: &'s mut Call<'c>, run: Run) -> Self {
+        let Run { lead, hold, outcome } = run;
+        Self { call, lead, hold, evidence: None, started: clock::now(), outcome }
     }
 
     /// Runs the function; a lease that it holds is renewed meanwhile.

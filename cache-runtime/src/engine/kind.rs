@@ -24,6 +24,7 @@ pub enum Loaded<V> {
     label = "this value has to be written and read back",
     note = "derive both where the type is, and where each type in it is: `#[derive(serde::Serialize, serde::Deserialize)]`; \
             a type of another crate may have them behind a feature `serde`",
+    note = "a type parameter `T` needs them as bounds: `T: serde::Serialize + serde::de::DeserializeOwned`",
     note = "what borrows cannot be read back: return a `String` for a `&str`, a `Vec<T>` for a `&[T]`"
 )]
 pub trait Value: Serialize + DeserializeOwned {}

@@ -28,8 +28,8 @@ use std::time::Duration;
 
 pub(crate) use self::call::Call;
 use self::call::Step;
-use self::fill::Ending;
-pub use self::kind::{FailClosed, Fallible, FallibleOptional, Kind, Loaded, Optional, Plain};
+use self::fill::{Ending, Fill};
+pub use self::kind::{FailClosed, Fallible, FallibleOptional, Kind, Loaded, Optional, Plain, Value};
 use self::single_flight::SingleFlight;
 use crate::codec::{Coding, Format};
 use crate::entry::{self, Schema};
@@ -53,20 +53,13 @@ impl Engine {
     }
 
     /// Runs one step on the store within the budget; the store hears of answers that do not come.
-    async fn step<T>(
-        &self,
-        budget: &mut Budget,
+    fn step<'s, T>(
+        &'s self,
+        budget: &'s mut Budget,
         name: &'static str,
-        step: Pin<&mut impl Future<Output = Result<T, Error>>>,
-    ) -> Result<T, Error> {
-        if budget.is_spent() {
-            return Err(budget.spent(name));
-        }
-        let answer = budget.step(name, step).await;
-        if answer.as_ref().is_err_and(|_| budget.is_spent()) {
-            self.backend.timed_out();
-        }
-        answer
+        step: Pin<&'s mut impl Future<Output = Result<T, Error>>>,
+    ) -> impl Future<Output = Result<T, Error>> {
+        budget.step(name, step, || self.backend.timed_out())
     }
 
     /// How `V` is coded under `C` here.
@@ -97,7 +90,7 @@ where
     B: Future<Output = K::Output>,
 {
     loop {
-        match call.step(refusal.is_some()).await {
+        match call.next(refusal.is_some()).await {
             Step::Decode(found) => match C::decode::<K::Value>(call.format(), entry::payload(&found.bytes)) {
                 Ok(value) => {
                     call.served(&found);
@@ -111,7 +104,8 @@ where
                     return output;
                 }
             }
-            Step::Load(mut fill) => {
+            Step::Load(run) => {
+                let mut fill = Fill::new(call, run);
                 let output = fill.run(body).await;
                 let ending = match K::loaded(&output) {
                     Loaded::Value(value) => fill.encode(|format, out| C::encode(format, value, out)),

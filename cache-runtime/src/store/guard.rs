@@ -22,14 +22,18 @@ impl Budget {
         Self { whole: deadline, until: None }
     }
 
-    /// Runs one step. A step that does not end in time is dropped: it may have happened or not.
+    /// Runs one step. A step that does not end in time is dropped: it may have happened or not; `late` hears of it.
     ///
     /// A step that ends without waiting, as those of an in-process store do, needs neither clock nor timer.
     pub(crate) async fn step<T>(
         &mut self,
         name: &'static str,
         mut step: Pin<&mut impl Future<Output = Result<T, Error>>>,
+        late: impl Fn(),
     ) -> Result<T, Error> {
+        if self.until.is_some_and(|until| until <= clock::now()) {
+            return Err(self.spent(name));
+        }
         let mut timer = pin!(None);
         poll_fn(|context| {
             if let Poll::Ready(answer) = step.as_mut().poll(context) {
@@ -42,18 +46,16 @@ impl Budget {
             let Some(timer) = timer.as_mut().as_pin_mut() else {
                 return Poll::Pending;
             };
-            timer.poll(context).map(|()| Err(self.spent(name)))
+            timer.poll(context).map(|()| {
+                late();
+                Err(self.spent(name))
+            })
         })
         .await
     }
 
-    /// Whether the time is up. A call that has not waited for the store yet reads no clock for this.
-    pub(crate) fn is_spent(&self) -> bool {
-        self.until.is_some_and(|until| until <= clock::now())
-    }
-
     /// What a step comes to when the time is up.
-    pub(crate) fn spent(&self, name: &'static str) -> Error {
+    fn spent(&self, name: &'static str) -> Error {
         Error::new(ErrorKind::Timeout, format!("the store did not answer `{name}` within {:?}", self.whole))
     }
 
@@ -82,15 +84,18 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(60)).await;
             Ok(7)
         });
-        assert_eq!(budget.step("get", slow).await.expect("in time"), 7);
+        let late = std::cell::Cell::new(0);
+        let count = || late.set(late.get() + 1);
+        assert_eq!(budget.step("get", slow, count).await.expect("in time"), 7);
         budget.pause(tokio::time::sleep(Duration::from_secs(9))).await;
         let started = clock::now();
         let hung = pin!(std::future::pending::<Result<(), _>>());
-        let error = budget.step("lease", hung).await.expect_err("hung");
+        let error = budget.step("lease", hung, count).await.expect_err("hung");
         assert!(error.is_timeout(), "{error}");
         assert_eq!((clock::now() - started).as_millis(), 40, "what was left of 100 ms");
         let hung = pin!(std::future::pending::<Result<(), _>>());
-        budget.step("commit", hung).await.expect_err("the budget is spent");
+        budget.step("commit", hung, count).await.expect_err("the budget is spent");
         assert_eq!((clock::now() - started).as_millis(), 40, "no step waits once it is spent");
+        assert_eq!(late.get(), 1, "one step was waited for and did not answer");
     }
 }

@@ -13,10 +13,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWrite
 use std::time::Duration;
 
 use redis::aio::{ConnectionLike, MultiplexedConnection};
-use redis::{
-    AsyncConnectionConfig, Cmd, FromRedisValue, Pipeline, RedisError, RedisFuture, RedisResult, ScriptInvocation,
-    ServerErrorKind, Value,
-};
+use redis::{AsyncConnectionConfig, Cmd, Pipeline, RedisError, RedisFuture, RedisResult, ServerErrorKind, Value};
 use tokio::runtime::{self, Handle};
 use tokio::sync::{Notify, watch};
 
@@ -65,18 +62,21 @@ impl Source {
         }
     }
 
-    /// A connection to send one command over.
-    pub(crate) async fn connection(&self) -> Result<Connection<'_>, Error> {
-        match self {
-            Self::PerRuntime(connections) => {
-                let (link, number) = connections.link().await?;
-                Ok(Connection { link: Link::Own(link), slot: Some(Numbered { connections, number }) })
-            }
-            Self::Ready(connection) => {
-                in_runtime()?;
-                Ok(Connection { link: Link::Ready(connection.boxed_clone()), slot: None })
-            }
+    /// A connection to send one command over, if there is one.
+    pub(crate) fn ready(&self) -> Result<Option<Connection<'_>>, Error> {
+        let runtime = in_runtime()?;
+        Ok(match self {
+            Self::PerRuntime(connections) => connections.ready(runtime.id()),
+            Self::Ready(link) => Some(Connection { link: Link::Ready(link.boxed_clone()), slot: None }),
+        })
+    }
+
+    /// A connection to send one command over, once it is made.
+    pub(crate) async fn made(&self) -> Result<Connection<'_>, Error> {
+        if let Self::PerRuntime(connections) = self {
+            connections.dialing(&in_runtime()?).dialed().await?;
         }
+        self.ready()?.ok_or_else(given_up)
     }
 }
 
@@ -89,39 +89,26 @@ impl fmt::Debug for Source {
     }
 }
 
-/// What a connection is asked.
-#[derive(Clone, Copy)]
-pub(crate) enum Question<'q> {
-    Command(&'q Cmd),
-    Script(&'q ScriptInvocation<'q>),
-}
-
 /// A connection to send one command over, and the slot that hears how it fared.
 pub(crate) struct Connection<'s> {
-    link: Link,
+    pub(crate) link: Link,
     slot: Option<Numbered<'s>>,
 }
 
 impl Connection<'_> {
-    /// Sends a command or script and waits for its answer. A connection that is dead is given up; so is one to a server
-    /// that is no primary any more: its name may lead elsewhere by now.
-    pub(crate) async fn ask<T: FromRedisValue>(&mut self, question: Question<'_>) -> RedisResult<T> {
-        let answer = match question {
-            Question::Command(command) => command.query_async(&mut self.link).await,
-            Question::Script(script) => script.invoke_async(&mut self.link).await,
-        };
-        let Some(Numbered { connections, number }) = self.slot else { return answer };
-        match &answer {
-            Err(error) if is_dead(error) => connections.retire(number),
+    /// Hears what came of a command. A connection that is dead is given up; so is one to a server that is no primary any
+    /// more: its name may lead elsewhere by now. Returns whether the command may succeed on another connection.
+    pub(crate) fn is_replaced_after<T>(&self, answer: &RedisResult<T>) -> bool {
+        let Some(Numbered { connections, number }) = self.slot else { return false };
+        match answer {
+            Err(error) if is_dead(error) => {
+                connections.retire(number);
+                return true;
+            }
             Err(error) if is_demoted(error) => connections.retire_if_old(number),
             _ => connections.answered(number),
         }
-        answer
-    }
-
-    /// Whether a command that failed so may succeed on another connection.
-    pub(crate) fn is_replaced_after(&self, error: &RedisError) -> bool {
-        self.slot.is_some() && is_dead(error)
+        false
     }
 }
 
@@ -196,17 +183,12 @@ impl PerRuntime {
         })
     }
 
-    /// The connection of the runtime that the caller is in, and the number of its slot.
-    async fn link(&self) -> Result<(MultiplexedConnection, u64), Error> {
-        let handle = in_runtime()?;
-        let id = handle.id();
-        let up = |slot: &Arc<Slot>| slot.up.get().map(|link| (link.clone(), slot.number));
-        if let Some(up) = self.read().iter().find(|slot| slot.runtime == id).and_then(up) {
-            return Ok(up);
-        }
-        let slot = self.dialing(&handle);
-        slot.dialed().await?;
-        up(&slot).ok_or_else(given_up)
+    /// The connection of a runtime.
+    fn ready(&self, runtime: runtime::Id) -> Option<Connection<'_>> {
+        let slots = self.read();
+        let slot = slots.iter().find(|slot| slot.runtime == runtime)?;
+        let link = slot.up.get()?.clone();
+        Some(Connection { link: Link::Own(link), slot: Some(Numbered { connections: self, number: slot.number }) })
     }
 
     /// The slot of this runtime; a new one begins to dial.

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use redis::aio::ConnectionLike;
 use redis::{FromRedisValue, ScriptInvocation, ServerErrorKind};
 
-use self::connect::{PerRuntime, Question, Source};
+use self::connect::{PerRuntime, Source};
 use super::{Commit, LeaseRequest, Leased, Store, Take};
 use crate::clock::Timestamp;
 use crate::entry::{Header, LEASE_UNTIL, Token};
@@ -40,24 +40,23 @@ impl RedisStore {
         })
     }
 
-    /// Asks something that does no harm twice: once more over a new connection where the old one was dead. Servers and
-    /// load balancers close idle connections, and nobody notices before the next command.
+    /// Asks the server. A question that does no harm twice is asked once more over a new connection where the old one was
+    /// dead: servers and load balancers close idle connections, and nobody notices before the next command.
     async fn ask<T: FromRedisValue>(&self, question: Question<'_>) -> Result<T, Error> {
-        let mut connection = self.source.connection().await?;
-        match connection.ask(question).await {
-            Err(error) if connection.is_replaced_after(&error) => {
-                self.source.connection().await?.ask(question).await.map_err(refused)
+        let mut again = !matches!(question, Question::Once(_));
+        loop {
+            let mut connection = match self.source.ready()? {
+                Some(connection) => connection,
+                None => self.source.made().await?,
+            };
+            let answer = match question {
+                Question::Command(command) | Question::Once(command) => command.query_async(&mut connection.link).await,
+                Question::Script(script) => script.invoke_async(&mut connection.link).await,
+            };
+            if !(connection.is_replaced_after(&answer) && std::mem::take(&mut again)) {
+                return answer.map_err(refused);
             }
-            answer => answer.map_err(refused),
         }
-    }
-
-    async fn invoke<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, Error> {
-        self.ask(Question::Script(script)).await
-    }
-
-    async fn send<T: FromRedisValue>(&self, command: &redis::Cmd) -> Result<T, Error> {
-        self.ask(Question::Command(command)).await
     }
 
     /// Hears that a command got no answer within its deadline.
@@ -66,9 +65,18 @@ impl RedisStore {
     }
 }
 
+/// What a server is asked.
+#[derive(Clone, Copy)]
+enum Question<'q> {
+    Command(&'q redis::Cmd),
+    /// A command that must not be sent twice.
+    Once(&'q redis::Cmd),
+    Script(&'q ScriptInvocation<'q>),
+}
+
 impl Store for RedisStore {
     async fn get(&self, key: &str) -> Result<Option<Bytes>, Error> {
-        let entry: Option<Vec<u8>> = self.send(redis::cmd("GET").arg(key)).await?;
+        let entry: Option<Vec<u8>> = self.ask(Question::Command(redis::cmd("GET").arg(key))).await?;
         Ok(entry.map(Bytes::from))
     }
 
@@ -80,7 +88,7 @@ impl Store for RedisStore {
         };
         let mut script = scripts::LEASE.key(key);
         script.arg(&request.header().alone()[..]).arg(millis(request.ttl())).arg(take).arg(head);
-        let found: Option<Vec<u8>> = self.invoke(&script).await?;
+        let found: Option<Vec<u8>> = self.ask(Question::Script(&script)).await?;
         // The lease is there already when it was asked for twice.
         let granted = |entry: &[u8]| Header::decode(entry).is_some_and(|header| header.token == request.token());
         Ok(match found {
@@ -93,29 +101,29 @@ impl Store for RedisStore {
         let until = Header::lease(token, Timestamp::now().after(ttl)).alone();
         let mut script = scripts::RENEW.key(key);
         script.arg(token.as_bytes()).arg(millis(ttl)).arg(&until[LEASE_UNTIL]);
-        self.invoke(&script).await
+        self.ask(Question::Script(&script)).await
     }
 
     async fn commit(&self, key: &str, token: Token, entry: Bytes, ttl: Duration) -> Result<Commit, Error> {
         let mut script = scripts::COMMIT.key(key);
         script.arg(token.as_bytes()).arg(&entry[..]).arg(millis(ttl));
-        let stored: bool = self.invoke(&script).await?;
+        let stored: bool = self.ask(Question::Script(&script)).await?;
         Ok(if stored { Commit::Stored } else { Commit::Lost })
     }
 
     async fn release(&self, key: &str, token: Token) -> Result<(), Error> {
-        self.invoke::<bool>(scripts::RELEASE.key(key).arg(token.as_bytes())).await.map(drop)
+        self.ask::<bool>(Question::Script(scripts::RELEASE.key(key).arg(token.as_bytes()))).await.map(drop)
     }
 
     async fn put(&self, key: &str, entry: Bytes, ttl: Duration) -> Result<(), Error> {
         let mut set = redis::cmd("SET");
         set.arg(key).arg(&entry[..]).arg("PX").arg(millis(ttl));
         // Not sent twice: an invalidation may come between the two.
-        self.source.connection().await?.ask(Question::Command(&set)).await.map_err(refused)
+        self.ask(Question::Once(&set)).await
     }
 
     async fn remove(&self, key: &str) -> Result<(), Error> {
-        self.send::<u64>(redis::cmd("UNLINK").arg(key)).await.map(drop)
+        self.ask::<u64>(Question::Command(redis::cmd("UNLINK").arg(key))).await.map(drop)
     }
 }
 
