@@ -45,8 +45,8 @@ pub(crate) struct Args {
     pub(crate) entry: Option<Arg<EntryName>>,
     pub(crate) fail_open: Option<Arg<bool>>,
     pub(crate) runtime: Option<Arg<Path>>,
-    /// The names of all that were given, readable or not.
-    given: Vec<String>,
+    /// The name and the text of all that were given, readable or not.
+    given: Vec<(String, String)>,
 }
 
 /// What `lock` says.
@@ -83,20 +83,24 @@ impl Args {
 
     /// Whether an argument of this name was given, be it one that cannot be read.
     pub(crate) fn given(&self, name: &str) -> bool {
-        self.given.iter().any(|given| given == name)
+        self.given.iter().any(|(given, _)| given == name)
     }
 
     fn argument(&mut self, input: ParseStream) -> syn::Result<()> {
         if let Ok(literal) = input.fork().parse::<Lit>() {
             return Err(self.nameless(literal));
         }
+        let text = up_to_comma(&input.fork());
         let name = argument_name(input)?;
         let word = name.to_string();
-        let (known, repeated) = (usage(&word).is_some(), self.given(&word));
-        self.given.push(word.clone());
-        if repeated && known {
-            return Err(error_at(&name, format!("`{word}` is given twice: keep one of the two")));
+        let first = self.given.iter().find(|(given, _)| *given == word);
+        if let (Some((_, first)), Some(_)) = (first, usage(&word)) {
+            return Err(error_at(
+                &name,
+                format!("`{word}` is given twice, `{first}` and `{text}`: keep one of the two"),
+            ));
         }
+        self.given.push((word.clone(), text));
         match word.as_str() {
             "key" => set(&mut self.key, name, input, values::key),
             "ttl" => set(&mut self.ttl, name, input, values::period),
@@ -119,7 +123,7 @@ impl Args {
         };
         let error = error_at(&value, format!("arguments have names: write `key = {}`", value.token()));
         if !self.given("key") {
-            self.given.push("key".to_owned());
+            self.given.push(("key".to_owned(), value.token().to_string()));
             self.key = Some(Arg { name: Ident::new("key", value.span()), value });
         }
         error
@@ -162,9 +166,16 @@ pub(crate) fn comma(input: ParseStream) -> syn::Result<()> {
 }
 
 fn skip_past_comma(input: ParseStream) {
-    while let Ok(token) = input.parse::<TokenTree>() {
-        if matches!(token, TokenTree::Punct(punct) if punct.as_char() == ',') {
-            return;
-        }
+    up_to_comma(input);
+    let _ = input.parse::<Token![,]>();
+}
+
+/// The text of what stands before the next comma, taken from the input.
+fn up_to_comma(input: ParseStream) -> String {
+    let mut tokens = TokenStream::new();
+    while !input.peek(Token![,]) {
+        let Ok(token) = input.parse::<TokenTree>() else { break };
+        tokens.extend([token]);
     }
+    tokens.to_string()
 }

@@ -117,6 +117,7 @@ fn from_text(text: &str) -> Result<Duration, String> {
 fn unknown_unit(digits: &str, unit: &str) -> String {
     let what = match unit {
         "" => format!("`{digits}` has no unit"),
+        "." => return format!("a number before a unit is whole, as in `1h30m`, not `{digits}.`"),
         _ => format!("`{}` is no unit of time", unit.trim()),
     };
     format!("{what}; the units are `ms`, `s`, `m`, `h`, `d`")
@@ -156,7 +157,7 @@ mod tests {
             ("1h30", "`30` has no unit; the units are `ms`, `s`, `m`, `h`, `d`"),
             ("m", "`m` does not begin with a whole number"),
             ("-1s", "`-1s` does not begin with a whole number"),
-            ("1.5h", "`.` is no unit of time; the units are `ms`, `s`, `m`, `h`, `d`"),
+            ("1.5h", "a number before a unit is whole, as in `1h30m`, not `1.`"),
             ("1 h", "`h` is no unit of time; the units are `ms`, `s`, `m`, `h`, `d`"),
             ("366d", "a duration is at most 365 days"),
             ("99999999999999999999s", "a duration is at most 365 days"),

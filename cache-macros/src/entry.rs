@@ -51,10 +51,12 @@ impl EntrySignature {
 fn name(args: &Args, target: &Target) -> Option<Ident> {
     let function = &target.sig.ident;
     match args.entry.as_ref().map(|entry| &entry.value) {
-        Some(EntryName::Named(name)) => Some(name.clone()),
+        Some(EntryName::Named(name)) => (name != function).then(|| name.clone()),
         Some(EntryName::Omitted) => None,
         // What was meant by an unreadable `entry` is unknown.
         None if args.given("entry") => None,
+        // The other attribute makes it.
+        None if target.cached_again().is_some() => None,
         // Most such methods are in an `impl` of a trait, where there is no room for one.
         None if target.is_of_async_trait() => None,
         None | Some(EntryName::Default) => Some(format_ident!("{}_entry", word(function), span = function.span())),

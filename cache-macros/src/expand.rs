@@ -1,8 +1,9 @@
 //! The expansion, and nothing else of the crate writes code: build the key, name the policy, hand the body over.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::Index;
+use syn::spanned::Spanned as _;
 
 use crate::args::{Arg, Args, Lock};
 use crate::duration::Period;
@@ -11,7 +12,7 @@ use crate::names::replace_opaque;
 use crate::returned::Returned;
 use crate::runtime_path::RuntimePath;
 use crate::target::{Binding, Target, word};
-use crate::validate::{Cached, Part};
+use crate::validate::{Cached, Part, suspect};
 
 /// The cached function and its entry function.
 ///
@@ -40,15 +41,20 @@ pub(crate) fn expand(cached: &Cached) -> TokenStream {
     let body = Ident::new("__body", Span::mixed_site());
     let output = cached.target.output().map(|output| replace_opaque(output, &quote!(_)));
     let read = read(cached, &body);
+    let warning = warning(cached);
     let entry = entry_function(cached, &quote_spanned!(Span::mixed_site()=> #plan.entry()));
     // The `return` that never runs gives the block its type, so that a mistake in the body is reported in the body.
-    let run = quote_spanned! {Span::mixed_site()=>
-        let #body = async move {
+    let block = at_return_type(
+        cached,
+        quote_spanned! {Span::mixed_site()=>
             #[allow(unreachable_code, clippy::diverging_sub_expression, clippy::empty_loop, clippy::let_unit_value,
                 reason = "never runs: it tells the compiler the type of this block")]
             if false { let __r: #output = loop {}; return __r; }
             #statements
-        };
+        },
+    );
+    let run = quote_spanned! {Span::mixed_site()=>
+        let #body = async move #block;
         let #body = ::core::pin::pin!(#body);
         #read
     };
@@ -56,11 +62,43 @@ pub(crate) fn expand(cached: &Cached) -> TokenStream {
     quote_spanned! {Span::mixed_site()=>
         #(#attrs)*
         #vis #sig {
+            #warning
             let __plan = #plan;
             #run
         }
         #entry
     }
+}
+
+/// A block that is reported at the return type when it has no value.
+fn at_return_type(cached: &Cached, inside: TokenStream) -> Group {
+    let mut block = Group::new(Delimiter::Brace, inside);
+    let (first, _) = ends(cached);
+    block.set_span(first.resolved_at(Span::mixed_site()));
+    block
+}
+
+/// Where the return type begins and ends.
+fn ends(cached: &Cached) -> (Span, Span) {
+    let output = cached.target.output().map(ToTokens::to_token_stream).unwrap_or_default();
+    let mut spans = output.into_iter().map(|token| token.span());
+    let first = spans.next().unwrap_or_else(Span::mixed_site);
+    (first, spans.last().unwrap_or(first))
+}
+
+/// What is legal and suspect. A use of something deprecated is the one warning that stable Rust lets a macro make, and
+/// that a user can allow.
+fn warning(cached: &Cached) -> Option<TokenStream> {
+    let name = suspect(cached)?.word();
+    let function = &cached.target.sig.ident;
+    let note = format!(
+        "every `{name}` gets the same value of `{function}`: write `<{name}>` into `key`, or `#[allow(deprecated)]` on the \
+         function if that is meant"
+    );
+    let at = cached.args.key.as_ref().map_or_else(Span::mixed_site, |key| key.value.span());
+    let warned = Ident::new("key_without_placeholder", Span::mixed_site());
+    let called = Ident::new("key_without_placeholder", at.resolved_at(Span::mixed_site()));
+    Some(quote_spanned!(Span::mixed_site()=> { #[deprecated(note = #note)] fn #warned() {} #called(); }))
 }
 
 /// Puts the cached call where the function's own block was.
@@ -183,22 +221,23 @@ fn field_name(field: &str, span: Span) -> TokenStream {
     }
 }
 
-/// The one call. It stands on the return type, and so does what a type lacks that cannot be cached.
+/// The one call. It stands on the return type, and so does what a type lacks that cannot be cached; or on the codec, for
+/// what that lacks.
 fn read(cached: &Cached, body: &Ident) -> TokenStream {
     let read = match cached.args.fail_open {
         Some(Arg { value: false, .. }) => "read_or_fail",
         _ => "read",
     };
-    let plan = Ident::new("__plan", Span::mixed_site());
-    let output = cached.target.output().map(ToTokens::to_token_stream).unwrap_or_default();
-    let mut spans = output.into_iter().map(|token| token.span());
-    let first = spans.next().unwrap_or_else(Span::mixed_site);
-    let last = spans.last().unwrap_or(first);
-    let private = private(&cached.args, first);
-    let read = Ident::new(read, first);
-    let kind = quote_spanned!(first=> #private::kind_of(&#body));
+    let (first, last) = ends(cached);
+    let codec = cached.args.codec.as_ref().map(|codec| codec.value.span().resolved_at(Span::mixed_site()));
+    let (start, end) = codec.map_or((first, last), |codec| (codec, codec));
+    let plan = Ident::new("__plan", codec.unwrap_or_else(Span::mixed_site));
+    let read = Ident::new(read, start);
+    let kind = private(&cached.args, first);
+    let kind = quote_spanned!(first=> #kind::kind_of(&#body));
     let kind = quote_spanned!(last=> #kind.kind());
-    quote_spanned!(last=> #private::#read(#plan, #kind, #body).await)
+    let private = private(&cached.args, start);
+    quote_spanned!(end=> #private::#read(#plan, #kind, #body).await)
 }
 
 fn private(args: &Args, span: Span) -> TokenStream {

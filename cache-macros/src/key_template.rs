@@ -108,7 +108,8 @@ impl Placeholder {
         if is_name(&root) && fields.iter().all(|field| is_field(field)) {
             return Ok(Self { root, fields });
         }
-        let close: String = path.chars().filter(|c| !c.is_whitespace()).collect();
+        let value = path.split(':').next().unwrap_or_default();
+        let close: String = value.chars().filter(|c| !c.is_whitespace()).collect();
         let cure = if close != path && Self::parse(&close).is_ok() {
             format!("write `<{close}>`")
         } else {
@@ -219,6 +220,7 @@ mod tests {
             ("user:<id:v1", "`<` without its `>` in `key`: a placeholder is `<id>`, a literal `<` is `<<`"),
             ("user:id>", "stray `>` in `key`: a placeholder is `<parameter>`, a literal `>` is `>>`"),
             ("< id >", "`< id >` in `key` is no placeholder: write `<id>`"),
+            ("<id:05>", "`<id:05>` in `key` is no placeholder: write `<id>`"),
             ("<user.name()>", "`<user.name()>` in `key` is no placeholder: a placeholder is a parameter"),
             ("<user.>", "`<user.>` in `key` is no placeholder: a placeholder is a parameter"),
             ("<.id>", "`<.id>` in `key` is no placeholder"),

@@ -7,7 +7,7 @@
 //! - `args`: the arguments as the user wrote them; `values`: what each may be; `duration`: those that say how long
 //! - `key_template`: the template taken apart, and the proof that it tells all calls apart
 //! - `target`: the function taken apart; `returned`: one that returns its future
-//! - `validate`: what must hold, and every name resolved
+//! - `validate`: what must hold, and every name resolved; `returned_type`: what may be returned
 //! - `entry`: the signature of the entry function
 //! - `expand`: the code; or `fallback`: the errors, with the function still there
 //!
@@ -22,6 +22,7 @@ mod fallback;
 mod key_template;
 mod names;
 mod returned;
+mod returned_type;
 mod runtime_path;
 #[cfg(test)]
 mod snapshots;

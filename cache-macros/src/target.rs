@@ -84,6 +84,12 @@ impl Target {
         self.output.as_ref()
     }
 
+    /// A second attribute of this kind, below.
+    pub(crate) fn cached_again(&self) -> Option<&Attribute> {
+        let is_again = |attr: &&Attribute| attr.path().segments.last().is_some_and(|last| last.ident == "redis_cached");
+        self.attrs.iter().find(is_again)
+    }
+
     /// Whether `#[async_trait]` has been here: then this is in a trait or in an `impl` of one.
     pub(crate) fn is_of_async_trait(&self) -> bool {
         self.returned.is_some() && returned::is_of_async_trait(&self.sig)

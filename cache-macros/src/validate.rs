@@ -4,14 +4,13 @@
 //! The checks do not depend on each other, so that one compile shows all mistakes; where one mistake would show as two,
 //! the second check holds back.
 
-use proc_macro2::TokenStream;
-use quote::ToTokens as _;
-use syn::{FnArg, LitStr, PathArguments, ReturnType, Signature, Type};
+use syn::{FnArg, LitStr, Signature, Type};
 
-use crate::args::Args;
+use crate::args::{Arg, Args, EntryName};
 use crate::errors::{Errors, nearest, quoted};
 use crate::key_template::{Placeholder, Segment, Template, ambiguities};
 use crate::names::Names;
+use crate::returned_type::returned_type;
 use crate::target::{Binding, Target, word};
 
 /// A cached function, with the names in its template resolved.
@@ -41,23 +40,35 @@ impl Part {
 /// guess at what the user meant.
 pub(crate) fn validate(args: Args, target: Target, errors: &mut Errors) -> Cached {
     function(&target, errors);
-    output(&target, errors);
+    returned_type(&target, errors);
     let template = args.key.as_ref().map(|key| (&key.value, Template::parse(&key.value.value())));
-    let key = match &template {
+    let mut key = match &template {
         Some((literal, template)) => resolve(literal, template, &target, errors),
         None => missing_key(&args, &target, errors),
     };
+    floats(&key, &target, errors);
     let skipped = skip(&args, &key, &target, errors);
     let is_readable = !args.given("skip") || args.skip.is_some();
-    if let Some((literal, _)) = template.filter(|(_, template)| is_readable && template.malformed.is_empty()) {
+    if let Some((literal, _)) = template.as_ref().filter(|(_, template)| is_readable && template.malformed.is_empty()) {
         coverage(literal, &skipped, &key, &target, errors);
     }
+    if template.as_ref().is_some_and(|(_, template)| !template.malformed.is_empty()) {
+        // What is malformed stood for something: the entry function takes what is left over.
+        let left =
+            target.bindings.iter().filter(|left| !is_keyed(&key, &left.word()) && !skipped.contains(&left.word()));
+        let left: Vec<_> = left.map(|left| Part::Value { binding: left.clone(), fields: Vec::new() }).collect();
+        key.extend(left);
+    }
+    entry(&args, &target, errors);
     Cached { args, target, key }
 }
 
 fn function(target: &Target, errors: &mut Errors) {
     let sig = &target.sig;
     let name = &sig.ident;
+    if let Some(again) = target.cached_again() {
+        errors.at(again.path(), format!("`{name}` is cached already: keep one of the two attributes"));
+    }
     if let Some(constness) = &sig.constness {
         errors.at(constness, format!("a `const fn` has nothing to await: write `async fn {name}`"));
     } else if let Some(abi) = &sig.abi {
@@ -84,36 +95,6 @@ fn way_out(sig: &Signature) -> String {
         );
     }
     format!("and a cache has to be awaited: write `async fn {name}`")
-}
-
-fn output(target: &Target, errors: &mut Errors) {
-    let name = &target.sig.ident;
-    let Some(output) = target.output() else {
-        if target.sig.output == ReturnType::Default {
-            errors.at(name, format!("`{name}` returns nothing that could be cached: give it a return type"));
-        }
-        return;
-    };
-    let Some(opaque) = value_of(output).into_iter().find(|token| token.to_string() == "impl") else {
-        return;
-    };
-    let message = if Names::of(output).has("Stream") {
-        "a stream has no value before its end: collect it, and return a `Vec`"
-    } else {
-        "a cached value is read back as its type, so the type needs a name: write it instead of `impl`"
-    };
-    errors.at(opaque, message);
-}
-
-/// The return type without its last argument, where it has two: an error is never read back.
-fn value_of(output: &Type) -> TokenStream {
-    if let Type::Path(path) = output
-        && let Some(PathArguments::AngleBracketed(arguments)) = path.path.segments.last().map(|last| &last.arguments)
-        && let (2, Some(value)) = (arguments.args.len(), arguments.args.first())
-    {
-        return value.to_token_stream();
-    }
-    output.to_token_stream()
 }
 
 /// The key's pieces; an unknown placeholder becomes the parameter that was probably meant.
@@ -163,6 +144,50 @@ fn parameters(target: &Target) -> String {
         [] => format!("`{}` has no parameters", target.sig.ident),
         [one] => format!("the only parameter is `{}`", one.word()),
         many => format!("the parameters are {}", quoted(many.iter().map(Binding::word))),
+    }
+}
+
+fn entry(args: &Args, target: &Target, errors: &mut Errors) {
+    if let Some(Arg { value: EntryName::Named(name), .. }) = &args.entry
+        && *name == target.sig.ident
+    {
+        let cure = format!("`entry = {}_entry`", word(name));
+        errors.at(name, format!("`{name}` is the cached function's own name: write {cure}, or leave `entry` out"));
+    }
+}
+
+/// A parameter that is skipped though it looks like what selects a value, where nothing else does: legal, and suspect.
+pub(crate) fn suspect(cached: &Cached) -> Option<&Binding> {
+    const VALUES: [&str; 16] = [
+        "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32", "u64", "u128", "usize", "bool", "char", "str",
+        "String",
+    ];
+    let Cached { args, target, key } = cached;
+    let is_value = |binding: &&Binding| match target.sig.inputs.iter().nth(binding.input) {
+        Some(FnArg::Typed(typed)) => {
+            let ty = if let Type::Reference(reference) = &*typed.ty { &reference.elem } else { &typed.ty };
+            matches!(&**ty, Type::Path(path) if VALUES.iter().any(|value| path.path.is_ident(value)))
+        }
+        _ => false,
+    };
+    let is_constant = key.iter().all(|part| part.word().is_none());
+    let mut skipped = target.bindings.iter().filter(|binding| is_constant && is_skipped(args, binding));
+    skipped.find(is_value)
+}
+
+/// A float in the key is refused by its type; where the type is written out, the reason can be said as well.
+fn floats(key: &[Part], target: &Target, errors: &mut Errors) {
+    let whole = key.iter().filter(|part| matches!(part, Part::Value { fields, .. } if fields.is_empty()));
+    for binding in whole.filter_map(|part| target.binding(&part.word()?)) {
+        let Some(FnArg::Typed(typed)) = target.sig.inputs.iter().nth(binding.input) else { continue };
+        let Type::Path(path) = &*typed.ty else { continue };
+        if path.path.is_ident("f64") || path.path.is_ident("f32") {
+            let name = binding.word();
+            errors.at(&typed.ty, format!(
+                "`{name}` is a float, and cannot stand in a key: `NaN` differs from itself, and equal results may differ \
+                 in the last digit. Round it to an integer of small units first, or write `skip({name})`"
+            ));
+        }
     }
 }
 

@@ -36,8 +36,10 @@ pub(crate) fn value<T: Parse>(name: &Ident, input: ParseStream) -> syn::Result<T
         return Err(misuse(name, name, &format!("`{name}` has no value")));
     }
     input.parse().map_err(|error| {
+        // At the end of the attribute there is no token that an error could be at.
+        let span = if input.is_empty() { name.span() } else { error.span() };
         let usage = usage(&name.to_string()).unwrap_or_default();
-        syn::Error::new(error.span(), format!("this is no value for `{name}`: write `{usage}`"))
+        syn::Error::new(span, format!("this is no value for `{name}`: write `{usage}`"))
     })
 }
 

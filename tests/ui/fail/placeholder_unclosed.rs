@@ -9,7 +9,7 @@ async fn get_user(db: &str, id: u64) -> String {
 
 async fn caller() {
     get_user("a", 7).await;
-    get_user_entry().invalidate().await.unwrap();
+    get_user_entry(7).invalidate().await.unwrap();
 }
 
 fn main() {

@@ -6,11 +6,11 @@ struct Filter {
     limit: u32,
 }
 
-#[redis_cached(key = "search:<filter>:<radius>")]
-async fn search(filter: &Filter, radius: f64) -> Vec<u32> {
-    vec![filter.limit, radius as u32]
+#[redis_cached(key = "search:<filter>")]
+async fn search(filter: &Filter) -> Vec<u32> {
+    vec![filter.limit]
 }
 
 fn main() {
-    drop(search(&Filter { limit: 1 }, 0.5));
+    drop(search(&Filter { limit: 1 }));
 }

@@ -32,6 +32,7 @@ pub async unsafe fn dangerous(id: u64) -> u64 {
     id
 }
 
+/// Safe again.
 #[redis_cached(key = "unsafe block:<id>")]
 pub async fn unsafe_block(id: u64) -> u64 {
     // SAFETY: the future is awaited at once.

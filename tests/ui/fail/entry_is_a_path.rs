@@ -1,0 +1,14 @@
+//! An entry function with a path.
+
+use cache_runtime::redis_cached;
+
+#[redis_cached(key = "user:<id>", entry = entries::user, skip(db))]
+async fn get_user(db: &str, id: u64) -> String {
+    format!("{db}{id}")
+}
+
+async fn caller() {
+    get_user("a", 7).await;
+}
+
+fn main() {}

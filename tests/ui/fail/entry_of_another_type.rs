@@ -1,0 +1,14 @@
+//! An entry by another type.
+
+use cache_runtime::redis_cached;
+
+#[redis_cached(key = "user:<id>")]
+async fn user(id: u64) -> u64 {
+    id
+}
+
+async fn caller() {
+    user_entry("7").invalidate().await.unwrap();
+}
+
+fn main() {}
