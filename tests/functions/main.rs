@@ -9,6 +9,7 @@ mod matrix;
 mod parameters;
 mod receivers;
 mod returns;
+mod shadowed_names;
 mod traits;
 
 use std::fmt::Debug;

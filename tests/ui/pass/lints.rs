@@ -24,7 +24,13 @@
 )]
 #![forbid(unsafe_code)]
 
-use cache_runtime::redis_cached;
+use std::fmt::{Display, Error};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use cache_runtime::{KeyPart, redis_cached};
 use tokio::task::yield_now;
 
 /// A database.
@@ -78,6 +84,71 @@ impl Db {
         yield_now().await;
         self.name.len() + id.len() + names.len()
     }
+}
+
+/// Reads, in a trait.
+pub trait Read {
+    /// Reads.
+    fn read(&self, id: u64) -> impl Future<Output = Option<u64>> + Send;
+}
+
+impl Read for Db {
+    #[redis_cached(key = "read:<self.name>:<id>", entry = false)]
+    async fn read(&self, id: u64) -> Option<u64> {
+        yield_now().await;
+        (self.name.len() > 1).then_some(id)
+    }
+}
+
+/// Reads, in a trait that can be an object.
+#[async_trait]
+pub trait ReadAny {
+    /// Reads.
+    async fn read_any(&self, pair: (u64, u64), name: &str) -> Result<u64, Error>;
+    /// Reads what is shared.
+    async fn read_shared(self: Arc<Self>, id: u64) -> u64;
+}
+
+#[async_trait]
+impl ReadAny for Db {
+    #[redis_cached(key = "any:<id>:<name>", ttl = 60, skip(self, more))]
+    async fn read_any(&self, (id, more): (u64, u64), name: &str) -> Result<u64, Error> {
+        yield_now().await;
+        if name.is_empty() {
+            return Err(Error);
+        }
+        Ok(id + more)
+    }
+
+    #[redis_cached(key = "shared:<self.name>:<id>")]
+    async fn read_shared(self: Arc<Self>, id: u64) -> u64 {
+        yield_now().await;
+        id
+    }
+}
+
+/// Returns a box.
+#[redis_cached(key = "boxed:<id>")]
+pub fn boxed(id: u64) -> Pin<Box<dyn Future<Output = u64> + Send>> {
+    let twice = id * 2;
+    Box::pin(async move {
+        yield_now().await;
+        twice
+    })
+}
+
+/// Takes anything.
+///
+/// # Errors
+///
+/// Where there are no bytes.
+#[redis_cached(key = "generic:<id>:<bytes>")]
+pub async fn generic<T, const N: usize>(id: T, bytes: [u8; N]) -> Result<String, Error>
+where
+    T: KeyPart + Display + Send,
+{
+    yield_now().await;
+    if bytes.is_empty() { Err(Error) } else { Ok(id.to_string()) }
 }
 
 fn main() {
