@@ -101,7 +101,8 @@ fn warning(cached: &Cached) -> Option<TokenStream> {
     Some(quote_spanned!(Span::mixed_site()=> { #[deprecated(note = #note)] fn #warned() {} #called(); }))
 }
 
-/// Puts the cached call where the function's own block was.
+/// Puts the cached call where the function's own block was. The plan is made before, when the function is called: so the
+/// future holds what the user's block holds, and no parameter more.
 ///
 /// Input:  the way to the block of `let db = self.db.clone(); Box::pin(async move { … })`
 /// Output: `let db = self.db.clone(); Box::pin(async move { #run })`

@@ -13,7 +13,7 @@ use syn::{parse::Parser as _, parse_quote};
 pub(crate) struct Returned {
     /// The statements before the last expression; they run at every call.
     pub(crate) before: TokenStream,
-    /// `Box::pin`, or another path to a function that takes the block.
+    /// `Box::pin`, by whatever path.
     pub(crate) pin: Option<TokenStream>,
     /// `async move`
     pub(crate) keywords: TokenStream,
@@ -44,9 +44,9 @@ impl Returned {
             _ => false,
         };
         let path = tokens.iter().rposition(|token| !is_of_path(token)).map_or(0, |before| before + 1);
+        let is_pin = matches!(tokens.last(), Some(TokenTree::Ident(function)) if function == "pin");
         let pin: TokenStream = tokens.split_off(path).into_iter().collect();
-        (!pin.is_empty())
-            .then(|| (Self { before: tokens.into_iter().collect(), pin: Some(pin), keywords }, block.stream()))
+        is_pin.then(|| (Self { before: tokens.into_iter().collect(), pin: Some(pin), keywords }, block.stream()))
     }
 }
 
@@ -173,7 +173,8 @@ mod tests {
 
     #[test]
     fn other_ends_are_none() {
-        for body in ["", "x", "{ x }", "move { x }", "Box::pin(f(x))", "Box::pin(async move { x }, y)", "(async { x })"]
+        for body in
+            ["", "x", "{ x }", "move { x }", "Box::pin(f(x))", "Box::pin(async move { x }, y)", "spawn(async { x })"]
         {
             assert_eq!(parse(body), None, "{body}");
         }
