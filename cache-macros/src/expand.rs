@@ -225,11 +225,13 @@ fn field_name(field: &str, span: Span) -> TokenStream {
 /// The one call. It stands on the return type, and so does what a type lacks that cannot be cached; or on the codec, for
 /// what that lacks.
 fn read(cached: &Cached, body: &Ident) -> TokenStream {
-    let read = match cached.args.fail_open {
-        Some(Arg { value: false, .. }) => "read_or_fail",
-        _ => "read",
-    };
     let (first, last) = ends(cached);
+    // Where the bound fails that only this call has, the compiler says it at the call and at the `.await`: on one token
+    // these are one error.
+    let (read, last) = match cached.args.fail_open {
+        Some(Arg { value: false, .. }) => ("read_or_fail", first),
+        _ => ("read", last),
+    };
     let codec = cached.args.codec.as_ref().map(|codec| codec.value.span().resolved_at(Span::mixed_site()));
     let (start, end) = codec.map_or((first, last), |codec| (codec, codec));
     let plan = Ident::new("__plan", codec.unwrap_or_else(Span::mixed_site));

@@ -138,12 +138,14 @@ impl<T: Value, E> Kind for FallibleOptional<T, E> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: Value, E: From<Error>> FailClosed for Fallible<T, E> {
     fn fail(error: Error) -> Result<T, E> {
         Err(error.into())
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: Value, E: From<Error>> FailClosed for FallibleOptional<T, E> {
     fn fail(error: Error) -> Result<Option<T>, E> {
         Err(error.into())
