@@ -1,6 +1,7 @@
 //! What a user sees of the cache, in memory and on a real server.
 
 mod commands;
+mod configurations;
 mod connections;
 mod failing_origin;
 mod harness;
