@@ -12,8 +12,10 @@
 //! - `expand`: the code; or `fallback`: the errors, with the function still there
 //!
 //! `errors` collects what is wrong, `names` reads and changes lists of tokens, `runtime_path` says where the runtime is.
+//! `derive_key_part` is the derive, by itself.
 
 mod args;
+mod derive_key_part;
 mod duration;
 mod entry;
 mod errors;
@@ -44,6 +46,36 @@ use crate::validate::validate;
 #[proc_macro_attribute]
 pub fn redis_cached(args: TokenStream, item: TokenStream) -> TokenStream {
     cached(args.into(), item.into()).into()
+}
+
+/// Derives `KeyPart` for a type of yours: all its fields, and the name of a variant, tell its values apart in a key. A
+/// struct of one field is written as that field.
+///
+/// ```
+/// use cache_runtime::{KeyPart, redis_cached};
+///
+/// #[derive(KeyPart)]
+/// struct UserId(u64);
+///
+/// #[derive(KeyPart)]
+/// enum View { Short, Of { page: u32, size: u32 } }
+///
+/// #[redis_cached(key = "user:<id>:<view>")]
+/// async fn show(id: UserId, view: View) -> String {
+///     format!("user {}", id.0)
+/// }
+///
+/// assert_eq!(show_entry(UserId(7), View::Short).key(), "user:7:Short");
+/// assert_eq!(show_entry(UserId(7), View::Of { page: 1, size: 20 }).key(), "user:7:Of(1,20,)");
+/// ```
+///
+/// `#[key_part(crate = path)]` says where `cache_runtime` is, when it is renamed or re-exported.
+#[proc_macro_derive(KeyPart, attributes(key_part))]
+pub fn derive_key_part(input: TokenStream) -> TokenStream {
+    match syn::parse(input) {
+        Ok(input) => derive_key_part::derive(&input).into(),
+        Err(error) => error.into_compile_error().into(),
+    }
 }
 
 /// [`redis_cached`] on tokens that the unit tests can make.

@@ -28,7 +28,7 @@ pub mod store;
 #[doc(hidden)]
 pub mod __private;
 
-pub use cache_macros::redis_cached;
+pub use cache_macros::{KeyPart, redis_cached};
 
 pub use self::cache::{Cache, CacheBuilder};
 #[cfg(feature = "bincode")]

@@ -5,6 +5,7 @@ mod attributes;
 mod axum_handlers;
 mod bodies;
 mod boxed;
+mod derived_key_parts;
 mod matrix;
 mod parameters;
 mod receivers;

@@ -44,17 +44,27 @@ fn push_hex(out: &mut String, byte: u8) {
 /// A value that can stand in a key.
 ///
 /// Implemented for integers, `bool`, `char`, strings, `Option`, tuples, slices, arrays, `Vec`, and references and
-/// smart pointers to these. For a type of your own, write the parts that tell its values apart; a tuple keeps
-/// several parts apart:
+/// smart pointers to these, for addresses, and behind features of their names for the types of `uuid`, `chrono` and
+/// `time`. For a type of your own, derive it: all fields then tell its values apart.
 ///
 /// ```
-/// use cache_runtime::{KeyPart, KeyWriter};
+/// use cache_runtime::KeyPart;
 ///
+/// #[derive(KeyPart)]
 /// struct Sku { vendor: u32, code: String }
 ///
+/// #[derive(KeyPart)]
+/// enum Page { First, Numbered(u32) }
+/// ```
+///
+/// Or write the parts that tell its values apart:
+///
+/// ```
+/// # use cache_runtime::{KeyPart, KeyWriter};
+/// # struct Sku { vendor: u32, code: String, seen: u64 }
 /// impl KeyPart for Sku {
 ///     fn write_key(&self, key: &mut KeyWriter<'_>) {
-///         key.part(&(self.vendor, &self.code));
+///         key.parts(&[&self.vendor, &self.code]);
 ///     }
 /// }
 /// ```
@@ -64,7 +74,7 @@ fn push_hex(out: &mut String, byte: u8) {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot stand in a cache key",
     label = "this value has no `KeyPart`",
-    note = "implement `cache_runtime::KeyPart` for `{Self}`, or use a field of it in the template, as in `<user.id>`",
+    note = "derive it: `#[derive(cache_runtime::KeyPart)]`, or use a field of it in the template, as in `<user.id>`",
     note = "a parameter that does not select the value goes into `skip(...)`; round a float to an integer first"
 )]
 pub trait KeyPart {
@@ -90,6 +100,16 @@ impl<'k> KeyWriter<'k> {
     /// Writes another value.
     pub fn part<P: KeyPart + ?Sized>(&mut self, value: &P) {
         value.write_key(self);
+    }
+
+    /// Writes several values so that they stay apart: `(a,b,)`.
+    pub fn parts(&mut self, values: &[&dyn KeyPart]) {
+        self.raw('(');
+        for value in values {
+            value.write_key(self);
+            self.raw(',');
+        }
+        self.raw(')');
     }
 
     /// Writes a text, escaped.

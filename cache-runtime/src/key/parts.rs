@@ -116,9 +116,7 @@ macro_rules! tuples {
     ($(($($name:ident $index:tt),+))*) => {$(
         impl<$($name: KeyPart),+> KeyPart for ($($name,)+) {
             fn write_key(&self, key: &mut KeyWriter<'_>) {
-                key.raw('(');
-                $(key.part(&self.$index); key.raw(',');)+
-                key.raw(')');
+                key.parts(&[$(&self.$index),+]);
             }
         }
     )*};
