@@ -100,14 +100,15 @@ impl<'c> Call<'c> {
         self.engine.format
     }
 
-    /// Finds out what to do next; a cache that fails is an answer where the function `refuses` to do without.
+    /// Finds out what to do next. What a hit does not need is boxed: a caller's future carries room for the hit only.
+    /// A cache that fails is an answer where the function `refuses` to do without.
     pub(crate) async fn next(&mut self, refuses: bool) -> Step {
         match self.mode {
             Mode::Bypass => return Self::alone(Outcome::Bypassed),
             Mode::Refresh if self.is_inside_itself() || !self.is_in_runtime() => {
                 return Self::alone(Outcome::Bypassed);
             }
-            Mode::Refresh => return self.refresh(refuses).await,
+            Mode::Refresh => return Box::pin(self.refresh(refuses)).await,
             Mode::Cached => {}
         }
         while self.attempts < MAX_ATTEMPTS {
@@ -127,8 +128,8 @@ impl<'c> Call<'c> {
             self.entered();
             let (group, arrival) = (self.group, self.arrival());
             let next = match self.engine.flights.enter(self.shared_key(), group, arrival) {
-                Enter::Lead(lead) => Some(self.lead(lead, refuses).await),
-                Enter::Wait(seat) => self.wait(seat).await,
+                Enter::Lead(lead) => Some(Box::pin(self.lead(lead, refuses)).await),
+                Enter::Wait(seat) => Box::pin(self.wait(seat)).await,
             };
             if let Some(next) = next {
                 return next;

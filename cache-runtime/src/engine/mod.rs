@@ -106,13 +106,13 @@ where
             }
             Step::Load(run) => {
                 let mut fill = Fill::new(call, run);
-                let output = fill.run(body).await;
+                let output = Box::pin(fill.run(body)).await;
                 let ending = match K::loaded(&output) {
                     Loaded::Value(value) => fill.encode(|format, out| C::encode(format, value, out)),
                     Loaded::None => Ending::None,
                     Loaded::Failed => Ending::Failed,
                 };
-                fill.finish(ending).await;
+                Box::pin(fill.finish(ending)).await;
                 return output;
             }
             Step::Refuse(error) => {
