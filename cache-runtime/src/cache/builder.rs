@@ -4,8 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::aio::ConnectionLike;
-
 use super::{Cache, Shared};
 use crate::codec::{BuiltInCodec, Format, Sealed};
 use crate::engine::Engine;
@@ -13,7 +11,7 @@ use crate::error::{Error, ErrorKind};
 use crate::observe;
 use crate::policy::DEFAULT_TTL;
 use crate::policy::ttl::{DEFAULT_JITTER, MAX_JITTER, MAX_TTL};
-use crate::store::redis::RedisStore;
+use crate::store::redis::{Client, ConnectionLike, RedisStore};
 use crate::store::{Backend, Memory, OwnStore, Store};
 
 /// What all the cache steps of one call may take together. A healthy Redis in the same region answers in one or two
@@ -86,7 +84,7 @@ impl CacheBuilder {
     }
 
     /// Stores entries on this client's server, as [`redis_url`](Self::redis_url) does.
-    pub fn redis_client(self, client: redis::Client) -> Self {
+    pub fn redis_client(self, client: Client) -> Self {
         self.with(Choice::Ready(Backend::Redis(RedisStore::with_client(client))))
     }
 

@@ -6,7 +6,8 @@ mod scripts;
 use std::time::Duration;
 
 use bytes::Bytes;
-use redis::aio::ConnectionLike;
+pub(crate) use redis::Client;
+pub(crate) use redis::aio::ConnectionLike;
 use redis::{FromRedisValue, ScriptInvocation, ServerErrorKind};
 
 use self::connect::{PerRuntime, Source};
@@ -23,7 +24,7 @@ pub(crate) struct RedisStore {
 
 impl RedisStore {
     /// A store that connects when first used, once for each tokio runtime.
-    pub(crate) fn with_client(client: redis::Client) -> Self {
+    pub(crate) fn with_client(client: Client) -> Self {
         Self { source: Source::PerRuntime(PerRuntime::new(client)) }
     }
 
@@ -34,7 +35,7 @@ impl RedisStore {
 
     /// Reads a `redis://` URL; nothing is connected yet.
     pub(crate) fn open(url: &str) -> Result<Self, Error> {
-        redis::Client::open(url).map(Self::with_client).map_err(|error| {
+        Client::open(url).map(Self::with_client).map_err(|error| {
             let context = format!("`{}` is not a Redis URL like redis://127.0.0.1:6379/", redacted(url));
             Error::new(ErrorKind::Configuration, context).with_source(error)
         })
