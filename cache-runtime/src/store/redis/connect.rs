@@ -9,9 +9,10 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{AsyncConnectionConfig, Cmd, Pipeline, RedisError, RedisFuture, RedisResult, ServerErrorKind, Value};
 use tokio::runtime::{self, Handle};
@@ -164,7 +165,10 @@ impl ConnectionLike for Link {
 /// One connection for each runtime.
 pub(crate) struct PerRuntime {
     client: redis::Client,
-    slots: RwLock<Vec<Arc<Slot>>>,
+    /// Every call reads it, hardly any writes it: a lock would be passed from core to core.
+    slots: ArcSwap<Vec<Arc<Slot>>>,
+    /// Held by whoever writes the slots.
+    writing: Mutex<()>,
     /// The number of the next slot.
     next: AtomicU64,
     /// Whether some slot has a command that was not answered.
@@ -176,7 +180,8 @@ impl PerRuntime {
     pub(crate) fn new(client: redis::Client) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
             client,
-            slots: RwLock::default(),
+            slots: ArcSwap::default(),
+            writing: Mutex::default(),
             next: AtomicU64::new(0),
             suspicious: AtomicBool::new(false),
             this: Weak::clone(this),
@@ -185,7 +190,7 @@ impl PerRuntime {
 
     /// The connection of a runtime.
     fn ready(&self, runtime: runtime::Id) -> Option<Connection<'_>> {
-        let slots = self.read();
+        let slots = self.slots.load();
         let slot = slots.iter().find(|slot| slot.runtime == runtime)?;
         let link = slot.up.get()?.clone();
         Some(Connection { link: Link::Own(link), slot: Some(Numbered { connections: self, number: slot.number }) })
@@ -194,13 +199,15 @@ impl PerRuntime {
     /// The slot of this runtime; a new one begins to dial.
     fn dialing(&self, handle: &Handle) -> Arc<Slot> {
         let id = handle.id();
-        let mut slots = self.write();
+        let writing = self.writing();
+        let mut slots = Vec::clone(&self.slots.load());
         if let Some(known) = slots.iter().find(|slot| slot.runtime == id) {
             return Arc::clone(known);
         }
         let slot = Arc::new(Slot::new(id, self.next.fetch_add(1, Ordering::Relaxed)));
         slots.push(Arc::clone(&slot));
-        drop(slots);
+        self.slots.store(Arc::new(slots));
+        drop(writing);
         // A runtime that is shutting down drops the task at once, here, and the task takes its slot out of the list.
         let held = Held { slot: Arc::clone(&slot), connections: Weak::clone(&self.this) };
         handle.spawn(held.dial(self.client.clone()));
@@ -209,15 +216,17 @@ impl PerRuntime {
 
     /// Gives a connection up: the next caller dials again.
     fn retire(&self, number: u64) {
-        let mut slots = self.write();
+        let _writing = self.writing();
+        let mut slots = Vec::clone(&self.slots.load());
         if let Some(index) = slots.iter().position(|slot| slot.number == number) {
             slots.swap_remove(index).retired.notify_one();
+            self.slots.store(Arc::new(slots));
         }
     }
 
     fn answered(&self, number: u64) {
         if self.suspicious.load(Ordering::Relaxed) {
-            let slots = self.read();
+            let slots = self.slots.load();
             if let Some(slot) = slots.iter().find(|slot| slot.number == number) {
                 slot.unanswered.store(0, Ordering::Relaxed);
             }
@@ -229,7 +238,7 @@ impl PerRuntime {
     /// Gives a connection up that was made some time ago.
     fn retire_if_old(&self, number: u64) {
         let is_old = |slot: &Arc<Slot>| slot.number == number && clock::now() - slot.made > RECONNECT_AFTER;
-        let old = self.read().iter().any(is_old);
+        let old = self.slots.load().iter().any(is_old);
         if old {
             self.retire(number);
         }
@@ -240,25 +249,20 @@ impl PerRuntime {
         let Ok(handle) = in_runtime() else { return };
         self.suspicious.store(true, Ordering::Relaxed);
         let count = |slot: &Arc<Slot>| (slot.number, slot.unanswered.fetch_add(1, Ordering::Relaxed) + 1);
-        let counted = self.read().iter().find(|slot| slot.runtime == handle.id()).map(count);
+        let counted = self.slots.load().iter().find(|slot| slot.runtime == handle.id()).map(count);
         if let Some((number, MAX_UNANSWERED..)) = counted {
             self.retire(number);
         }
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, Vec<Arc<Slot>>> {
-        self.slots.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn write(&self) -> RwLockWriteGuard<'_, Vec<Arc<Slot>>> {
-        self.slots.write().unwrap_or_else(PoisonError::into_inner)
+    fn writing(&self) -> MutexGuard<'_, ()> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for PerRuntime {
     fn drop(&mut self) {
-        let slots = self.slots.get_mut().unwrap_or_else(PoisonError::into_inner);
-        for slot in slots {
+        for slot in self.slots.load().iter() {
             slot.retired.notify_one();
         }
     }
