@@ -29,7 +29,7 @@ struct Scope {
 
 tokio::task_local! {
     static SCOPE: Scope;
-    static LEADING: Arc<Leading>;
+    static LEADING: Leading;
 }
 
 fn current() -> Scope {
@@ -89,30 +89,39 @@ pub(crate) fn record(call: impl FnOnce() -> CallReport) {
 }
 
 /// The keys whose functions run in this task, innermost first.
-struct Leading {
+#[derive(Clone)]
+pub(crate) struct Leading(Arc<Led>);
+
+struct Led {
     cache: usize,
     key: Arc<str>,
-    outer: Option<Arc<Leading>>,
+    outer: Option<Leading>,
+}
+
+impl Leading {
+    /// This task's keys, and `key` of the cache at this address.
+    pub(crate) fn of(cache: usize, key: Arc<str>) -> Self {
+        Self(Arc::new(Led { cache, key, outer: LEADING.try_with(Clone::clone).ok() }))
+    }
+
+    /// Runs a poll of the function that loads the innermost.
+    pub(crate) fn within<R>(&self, poll: impl FnOnce() -> R) -> R {
+        LEADING.sync_scope(self.clone(), poll)
+    }
 }
 
 impl fmt::Debug for Leading {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.key)
+        f.write_str(&self.0.key)
     }
-}
-
-/// Runs a function's body, which is then known to lead `key` of the cache at this address.
-pub(crate) async fn leading<F: Future>(cache: usize, key: Arc<str>, body: F) -> F::Output {
-    let outer = LEADING.try_with(Arc::clone).ok();
-    LEADING.scope(Arc::new(Leading { cache, key, outer }), body).await
 }
 
 /// Whether this task is inside the body that leads `key`: such a call must not wait for itself.
 pub(crate) fn leads(cache: usize, key: &str) -> bool {
     LEADING
         .try_with(|innermost| {
-            std::iter::successors(Some(&**innermost), |leading| leading.outer.as_deref())
-                .any(|leading| leading.cache == cache && *leading.key == *key)
+            std::iter::successors(Some(&*innermost.0), |led| led.outer.as_ref().map(|outer| &*outer.0))
+                .any(|led| led.cache == cache && *led.key == *key)
         })
         .unwrap_or(false)
 }

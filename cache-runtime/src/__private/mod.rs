@@ -14,8 +14,11 @@ pub use crate::codec::{Coding, Format, Named, OfCache};
 pub use crate::engine::{FailClosed, Fallible, FallibleOptional, Kind, Loaded, Optional, Plain, Value};
 pub use crate::site::Site;
 
+pub use crate::cache::CacheRef;
+
 use crate::cache::Cache;
-use crate::engine::{self, Call, Request};
+use crate::engine::{Call, Read, Request};
+use crate::entry::Schema;
 use crate::error::Error;
 use crate::handle::Entry;
 use crate::key::{self, KeyPart, KeyWriter};
@@ -34,107 +37,30 @@ pub fn cache(cache: &Cache) -> CacheRef {
     CacheRef::Named(cache.clone())
 }
 
-/// A function's cache.
+/// What the attribute says of one call, and how its value is coded.
 #[derive(Debug)]
-pub enum CacheRef {
-    /// The process's.
-    Current(&'static Cache),
-    /// The one that the function names.
-    Named(Cache),
-}
-
-impl CacheRef {
-    fn get(&self) -> &Cache {
-        match self {
-            Self::Current(cache) => cache,
-            Self::Named(cache) => cache,
-        }
-    }
+pub struct Plan<C = OfCache> {
+    draft: Draft,
+    coding: PhantomData<fn() -> C>,
 }
 
 /// What the attribute says of one call: function, cache, key, policy.
 #[derive(Debug)]
-pub struct Plan<C = OfCache> {
+struct Draft {
     site: &'static Site,
     cache: CacheRef,
     key: String,
     ttl: Option<Duration>,
     jitter: Option<f64>,
     lock: Lock,
-    coding: PhantomData<fn() -> C>,
 }
 
-/// Room for the values in a key, so that building one allocates once.
-const VALUES_LEN: usize = 48;
-
-/// Begins a plan.
-#[must_use]
-pub fn plan(site: &'static Site, cache: CacheRef) -> Plan {
-    let prefix = &cache.get().shared().prefix;
-    let mut key = String::with_capacity(prefix.len() + site.template.len() + VALUES_LEN);
-    key.push_str(prefix);
-    Plan { site, cache, key, ttl: None, jitter: None, lock: Lock::default(), coding: PhantomData }
-}
-
-impl<C> Plan<C> {
-    /// `ttl = …`
-    #[must_use]
-    pub fn ttl(self, ttl: Duration) -> Self {
-        Self { ttl: Some(ttl), ..self }
-    }
-
-    /// `jitter = …`
-    #[must_use]
-    pub fn jitter(self, jitter: f64) -> Self {
-        Self { jitter: Some(jitter), ..self }
-    }
-
-    /// `lock = true`
-    #[must_use]
-    pub fn lock(mut self) -> Self {
-        self.lock.others = Others::Wait;
-        self
-    }
-
-    /// `lock(wait = …)`
-    #[must_use]
-    pub fn lock_wait(mut self, wait: Duration) -> Self {
-        self.lock.wait = wait;
-        self
-    }
-
-    /// `lock(lease = …)`
-    #[must_use]
-    pub fn lock_lease(mut self, lease: Duration) -> Self {
-        self.lock.lease = lease;
-        self
-    }
-
-    /// `codec = …`. That it is one is asked in [`read`] alone, so that a mistake is reported once.
-    #[must_use]
-    pub fn codec<N>(self) -> Plan<Named<N>> {
-        let Self { site, cache, key, ttl, jitter, lock, coding: _ } = self;
-        Plan { site, cache, key, ttl, jitter, lock, coding: PhantomData }
-    }
-
-    /// Text of the template, as it stands.
-    #[must_use]
-    pub fn literal(mut self, text: &str) -> Self {
-        self.key.push_str(text);
-        self
-    }
-
-    /// The value of a placeholder.
-    #[must_use]
-    pub fn part<P: KeyPart + ?Sized>(mut self, value: &P) -> Self {
-        KeyWriter::new(&mut self.key).part(value);
-        self
-    }
-
-    /// The handle of the entry.
-    pub fn entry<R>(self) -> Entry<R, C> {
-        let cache = self.cache.get().clone();
-        Entry::new(cache, self.into_parts().1)
+impl Draft {
+    /// The call, resolved against the cache's defaults.
+    fn call(self, schema: Schema, refuses: bool) -> Call {
+        let (cache, request) = self.into_parts();
+        let mode = if cache.get().shared().enabled { scope::mode() } else { Mode::Bypass };
+        Call::new(cache, request, schema, mode, refuses)
     }
 
     fn into_parts(self) -> (CacheRef, Request) {
@@ -150,6 +76,81 @@ impl<C> Plan<C> {
     }
 }
 
+/// Room for the values in a key, so that building one allocates once.
+const VALUES_LEN: usize = 48;
+
+/// Begins a plan.
+#[must_use]
+pub fn plan(site: &'static Site, cache: CacheRef) -> Plan {
+    let prefix = &cache.get().shared().prefix;
+    let mut key = String::with_capacity(prefix.len() + site.template.len() + VALUES_LEN);
+    key.push_str(prefix);
+    Plan { draft: Draft { site, cache, key, ttl: None, jitter: None, lock: Lock::default() }, coding: PhantomData }
+}
+
+impl<C> Plan<C> {
+    /// `ttl = …`
+    #[must_use]
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.draft.ttl = Some(ttl);
+        self
+    }
+
+    /// `jitter = …`
+    #[must_use]
+    pub fn jitter(mut self, jitter: f64) -> Self {
+        self.draft.jitter = Some(jitter);
+        self
+    }
+
+    /// `lock = true`
+    #[must_use]
+    pub fn lock(mut self) -> Self {
+        self.draft.lock.others = Others::Wait;
+        self
+    }
+
+    /// `lock(wait = …)`
+    #[must_use]
+    pub fn lock_wait(mut self, wait: Duration) -> Self {
+        self.draft.lock.wait = wait;
+        self
+    }
+
+    /// `lock(lease = …)`
+    #[must_use]
+    pub fn lock_lease(mut self, lease: Duration) -> Self {
+        self.draft.lock.lease = lease;
+        self
+    }
+
+    /// `codec = …`. That it is one is asked in [`read`] alone, so that a mistake is reported once.
+    #[must_use]
+    pub fn codec<N>(self) -> Plan<Named<N>> {
+        Plan { draft: self.draft, coding: PhantomData }
+    }
+
+    /// Text of the template, as it stands.
+    #[must_use]
+    pub fn literal(mut self, text: &str) -> Self {
+        self.draft.key.push_str(text);
+        self
+    }
+
+    /// The value of a placeholder.
+    #[must_use]
+    pub fn part<P: KeyPart + ?Sized>(mut self, value: &P) -> Self {
+        KeyWriter::new(&mut self.draft.key).part(value);
+        self
+    }
+
+    /// The handle of the entry.
+    pub fn entry<R>(self) -> Entry<R, C> {
+        let (cache, request) = self.draft.into_parts();
+        Entry::new(cache.get().clone(), request)
+    }
+}
+
 /// A cached call: the function's future runs at most once.
 pub fn read<K, C, B>(plan: Plan<C>, _: PhantomData<K>, body: Pin<&mut B>) -> impl Future<Output = K::Output>
 where
@@ -157,7 +158,7 @@ where
     C: Coding,
     B: Future<Output = K::Output>,
 {
-    call::<K, C, B>(plan, body, None)
+    begin::<K, C, B>(plan, body, None)
 }
 
 /// A cached call under `fail_open = false`.
@@ -167,19 +168,16 @@ where
     C: Coding,
     B: Future<Output = K::Output>,
 {
-    call::<K, C, B>(plan, body, Some(K::fail as fn(Error) -> K::Output))
+    begin::<K, C, B>(plan, body, Some(K::fail))
 }
 
-async fn call<K, C, B>(plan: Plan<C>, body: Pin<&mut B>, refusal: engine::Refusal<K>) -> K::Output
+fn begin<K, C, B>(plan: Plan<C>, body: Pin<&mut B>, refusal: Option<fn(Error) -> K::Output>) -> Read<'_, K, C, B>
 where
     K: Kind,
     C: Coding,
     B: Future<Output = K::Output>,
 {
-    let (cache, request) = plan.into_parts();
-    let shared = cache.get().shared();
-    let mode = if shared.enabled { scope::mode() } else { Mode::Bypass };
-    let schema = shared.engine.schema::<C, K::Value>(request.site);
-    let mut call = Call::new(&shared.engine, request, schema, mode);
-    engine::read::<K, C, B>(&mut call, body, refusal).await
+    let Plan { draft, coding: _ } = plan;
+    let schema = draft.cache.engine().schema::<C, K::Value>(draft.site);
+    Read::new(draft.call(schema, refusal.is_some()), body, refusal)
 }

@@ -85,6 +85,28 @@ impl Cache {
     }
 }
 
+/// The cache of a function: the process's, which no counter is kept of, or the one that the function names.
+#[derive(Clone, Debug)]
+pub enum CacheRef {
+    /// The process's.
+    Current(&'static Cache),
+    /// The one that the function names.
+    Named(Cache),
+}
+
+impl CacheRef {
+    pub(crate) fn get(&self) -> &Cache {
+        match self {
+            Self::Current(cache) => cache,
+            Self::Named(cache) => cache,
+        }
+    }
+
+    pub(crate) fn engine(&self) -> &Arc<Engine> {
+        &self.get().shared.engine
+    }
+}
+
 impl fmt::Debug for Cache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cache")

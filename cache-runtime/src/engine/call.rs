@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::Request;
 use super::lease::Lease;
 use super::single_flight::{Arrival, Enter, Evidence, Group, Landing, Lead, Moment, Patience, Seat};
 use super::wait::Followed;
-use super::{Engine, Request};
+use crate::cache::CacheRef;
 use crate::clock::{self, Instant, Timestamp};
 use crate::codec::Format;
 use crate::entry::{self, Header, Lookup, Schema, Token};
@@ -16,7 +17,7 @@ use crate::error::Error;
 use crate::policy::Others;
 use crate::report::{CallReport, Outcome};
 use crate::scope::{self, Mode};
-use crate::store::{Budget, LeaseRequest, Leased, Store, Take};
+use crate::store::{Backend, Budget, LeaseRequest, Leased, Store, Take};
 use crate::{observe, random};
 
 /// How often a call begins anew, because a flight it joined came to nothing, before it runs the function by itself.
@@ -26,14 +27,16 @@ const MAX_ATTEMPTS: u32 = 12;
 const MAX_LEASE_REQUESTS: u32 = 4;
 
 /// A call under way. Everything here is the same for every function and type.
-pub(crate) struct Call<'c> {
-    pub(super) engine: &'c Arc<Engine>,
+pub(crate) struct Call {
+    pub(super) cache: CacheRef,
     pub(super) request: Request,
     /// The key again, once something outlives the call.
     shared_key: Option<Arc<str>>,
     pub(super) schema: Schema,
     pub(super) budget: Budget,
     mode: Mode,
+    /// Whether a cache that fails is the function's error.
+    refuses: bool,
     /// When the call began to be more than a look.
     entered: Option<Instant>,
     at: Moment,
@@ -76,8 +79,9 @@ pub(crate) struct Found {
     outcome: Outcome,
 }
 
-impl<'c> Call<'c> {
-    pub(crate) fn new(engine: &'c Arc<Engine>, request: Request, schema: Schema, mode: Mode) -> Self {
+impl Call {
+    pub(crate) fn new(cache: CacheRef, request: Request, schema: Schema, mode: Mode, refuses: bool) -> Self {
+        let engine = cache.engine();
         Self {
             shared_key: None,
             schema,
@@ -91,24 +95,25 @@ impl<'c> Call<'c> {
             take: Take::Missing,
             looked: false,
             blind: false,
-            engine,
             request,
+            refuses,
+            cache,
         }
     }
 
     pub(crate) fn format(&self) -> Format {
-        self.engine.format
+        self.cache.engine().format
     }
 
     /// Finds out what to do next. What a hit does not need is boxed: a caller's future carries room for the hit only.
     /// A cache that fails is an answer where the function `refuses` to do without.
-    pub(crate) async fn next(&mut self, refuses: bool) -> Step {
+    pub(crate) async fn next(&mut self) -> Step {
         match self.mode {
             Mode::Bypass => return Self::alone(Outcome::Bypassed),
             Mode::Refresh if self.is_inside_itself() || !self.is_in_runtime() => {
                 return Self::alone(Outcome::Bypassed);
             }
-            Mode::Refresh => return Box::pin(self.refresh(refuses)).await,
+            Mode::Refresh => return Box::pin(self.refresh()).await,
             Mode::Cached => {}
         }
         while self.attempts < MAX_ATTEMPTS {
@@ -116,7 +121,7 @@ impl<'c> Call<'c> {
             match self.look().await {
                 Ok(Some(found)) => return Step::Decode(found),
                 Ok(None) => {}
-                Err(error) if refuses => return Step::Refuse(error),
+                Err(error) if self.refuses => return Step::Refuse(error),
                 Err(error) => self.goes_blind("get", &error),
             }
             if self.is_inside_itself() {
@@ -126,9 +131,9 @@ impl<'c> Call<'c> {
                 return Self::alone(Outcome::Degraded);
             }
             self.entered();
-            let (group, arrival) = (self.group, self.arrival());
-            let next = match self.engine.flights.enter(self.shared_key(), group, arrival) {
-                Enter::Lead(lead) => Some(Box::pin(self.lead(lead, refuses)).await),
+            let (group, arrival, key) = (self.group, self.arrival(), Arc::clone(self.shared_key()));
+            let next = match self.cache.engine().flights.enter(&key, group, arrival) {
+                Enter::Lead(lead) => Some(Box::pin(self.lead(lead)).await),
                 Enter::Wait(seat) => Box::pin(self.wait(seat)).await,
             };
             if let Some(next) = next {
@@ -139,12 +144,22 @@ impl<'c> Call<'c> {
         Self::alone(self.miss())
     }
 
+    /// Looks into a store of this process, where there is nothing to wait for; `Some` is a value to serve.
+    pub(crate) fn look_here(&mut self) -> Option<Found> {
+        let Backend::Memory(memory) = &self.cache.engine().backend else { return None };
+        let entry = (self.mode == Mode::Cached).then(|| memory.value(&self.request.key))??;
+        let found = self.sight(Some(entry), Outcome::Hit);
+        self.looked = found.is_none();
+        found
+    }
+
     /// Asks the store; `Some` is a value to serve.
     async fn look(&mut self) -> Result<Option<Found>, Error> {
         if std::mem::take(&mut self.looked) || self.blind {
             return Ok(None);
         }
-        let entry = self.engine.step(&mut self.budget, "get", pin!(self.engine.backend.get(&self.request.key))).await?;
+        let engine = self.cache.engine();
+        let entry = engine.step(&mut self.budget, "get", pin!(engine.backend.get(&self.request.key))).await?;
         Ok(self.sight(entry, Outcome::Hit))
     }
 
@@ -169,7 +184,7 @@ impl<'c> Call<'c> {
     /// Waits for a flight of this process; `None` where it came to nothing that this call may take.
     async fn wait(&mut self, mut seat: Seat) -> Option<Step> {
         let limit = self.request.lock.wait;
-        let patience = Patience { limit, since: self.entered(), leader: self.engine.deadline * 2 };
+        let patience = Patience { limit, since: self.entered(), leader: self.cache.engine().deadline * 2 };
         let Some((evidence, landing)) = self.budget.pause(seat.landing(patience)).await else {
             observe::waited_too_long(self.request.site, &self.request.key, limit);
             if patience.is_over() {
@@ -190,7 +205,7 @@ impl<'c> Call<'c> {
     }
 
     /// Leads a flight: takes the lease, or the value that came meanwhile, or waits for the process that has the lease.
-    async fn lead(&mut self, lead: Lead, refuses: bool) -> Step {
+    async fn lead(&mut self, lead: Lead) -> Step {
         for _ in 0..MAX_LEASE_REQUESTS {
             if self.blind || !self.group.takes_lease() {
                 break;
@@ -203,14 +218,14 @@ impl<'c> Call<'c> {
                     Followed::Found(found, since) => return Self::land(&lead, found, since),
                     Followed::Gone => {}
                     Followed::Limit => break,
-                    Followed::Failed(error) if refuses => return Step::Refuse(error),
+                    Followed::Failed(error) if self.refuses => return Step::Refuse(error),
                     Followed::Failed(error) => {
                         self.goes_blind("get", &error);
                         break;
                     }
                 }
             }
-            let since = self.engine.flights.next();
+            let since = self.cache.engine().flights.next();
             match self.take_lease().await {
                 Ok(Taken::Lease(lease)) => return self.leading(lead, Hold::Held(lease)),
                 Ok(Taken::Found(entry)) => {
@@ -218,7 +233,7 @@ impl<'c> Call<'c> {
                         return Self::land(&lead, found, since);
                     }
                 }
-                Err(error) if refuses => return Step::Refuse(error),
+                Err(error) if self.refuses => return Step::Refuse(error),
                 Err(error) => self.goes_blind("lease", &error),
             }
         }
@@ -226,13 +241,14 @@ impl<'c> Call<'c> {
     }
 
     /// Runs the function whatever is cached, under a lease that leaves a value readable meanwhile.
-    async fn refresh(&mut self, refuses: bool) -> Step {
-        let lead = self.engine.flights.replace(self.shared_key());
+    async fn refresh(&mut self) -> Step {
+        let key = Arc::clone(self.shared_key());
+        let lead = self.cache.engine().flights.replace(&key);
         self.take = Take::Any;
         let hold = match self.take_lease().await {
             Ok(Taken::Lease(lease)) => Hold::Held(lease),
             Ok(Taken::Found(_)) => Hold::Elsewhere(None),
-            Err(error) if refuses => return Step::Refuse(error),
+            Err(error) if self.refuses => return Step::Refuse(error),
             Err(error) => {
                 self.goes_blind("lease", &error);
                 Hold::Elsewhere(None)
@@ -246,8 +262,9 @@ impl<'c> Call<'c> {
     async fn take_lease(&mut self) -> Result<Taken, Error> {
         let mut lease = Lease::new(self);
         let request = LeaseRequest::new(lease.token(), self.request.lock.lease, self.take.clone());
-        let asked = pin!(self.engine.backend.lease(&self.request.key, &request));
-        match self.engine.step(&mut self.budget, "lease", asked).await {
+        let engine = self.cache.engine();
+        let asked = pin!(engine.backend.lease(&self.request.key, &request));
+        match engine.step(&mut self.budget, "lease", asked).await {
             Ok(Leased::Granted) => Ok(Taken::Lease(lease)),
             Ok(Leased::Found(entry)) => {
                 lease.settle();
@@ -322,7 +339,7 @@ impl<'c> Call<'c> {
     }
 
     pub(super) fn cache_address(&self) -> usize {
-        Arc::as_ptr(self.engine) as usize
+        Arc::as_ptr(self.cache.engine()) as usize
     }
 
     /// An entry could not be decoded: it is displaced.

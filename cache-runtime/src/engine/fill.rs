@@ -3,33 +3,38 @@
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::future::{Either, select};
 
 use super::call::{Call, Hold, Run};
+use super::kind::Loaded;
+use super::load::Load;
 use super::single_flight::{Evidence, Landing, Lead};
 use crate::clock::{self, Instant};
-use crate::codec::Format;
 use crate::entry::{HEADER_LEN, Header, Token};
-use crate::error::Error;
+use crate::observe;
 use crate::report::Outcome;
+use crate::scope::Leading;
 use crate::store::{Commit, Store};
-use crate::{observe, scope};
 
 /// A run of the function. Dropped before its end, it abandons its flight and gives its lease back.
-pub(crate) struct Fill<'s, 'c> {
-    call: &'s mut Call<'c>,
+pub(crate) struct Fill {
+    call: Box<Call>,
     lead: Option<Lead>,
     hold: Hold,
     evidence: Option<Evidence>,
+    /// The keys that this task's functions load, this one among them.
+    leading: Option<Leading>,
+    /// Keeps the lease while the function runs.
+    keeping: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     started: Instant,
     outcome: Outcome,
 }
 
 /// What a run came to, ready for the store and for who waits.
-pub(crate) enum Ending {
+enum Ending {
     /// A value, encoded, and how long it lives: `None` where it is not to be stored.
     Value(Bytes, Option<Duration>),
     /// A value that nobody waits for and that has no lease to be stored under.
@@ -40,31 +45,39 @@ pub(crate) enum Ending {
     Failed,
 }
 
-impl<'s, 'c> Fill<'s, 'c> {
-    pub(crate) fn new(call: &'s mut Call<'c>, run: Run) -> Self {
+impl Fill {
+    /// Begins a run.
+    pub(crate) fn new(mut call: Box<Call>, run: Run) -> Self {
         let Run { lead, hold, outcome } = run;
-        Self { call, lead, hold, evidence: None, started: clock::now(), outcome }
+        let (mut evidence, mut leading, mut keeping) = (None, None, None);
+        if let Some(lead) = &lead {
+            let (seen, held) = match &hold {
+                Hold::Held(lease) => (Some(lease.token()), Some(lease)),
+                Hold::Elsewhere(token) => (*token, None),
+            };
+            evidence = Some(lead.loading(seen));
+            leading = Some(Leading::of(call.cache_address(), Arc::clone(call.shared_key())));
+            keeping = held.map(|held| held.keep(call.request.lock.lease));
+        }
+        Self { call, lead, hold, evidence, leading, keeping, started: clock::now(), outcome }
     }
 
-    /// Runs the function; a lease that it holds is renewed meanwhile.
-    pub(crate) async fn run<B: Future>(&mut self, body: Pin<&mut B>) -> B::Output {
-        let Some(lead) = &self.lead else { return body.await };
-        let (seen, held) = match &self.hold {
-            Hold::Held(lease) => (Some(lease.token()), Some(lease)),
-            Hold::Elsewhere(token) => (*token, None),
+    /// Drives the function; a lease that it holds is renewed meanwhile.
+    pub(crate) fn poll(&mut self, context: &mut Context<'_>, load: &mut dyn Load) -> Poll<()> {
+        let body = match &self.leading {
+            Some(leading) => leading.within(|| load.poll(context)),
+            None => load.poll(context),
         };
-        self.evidence = Some(lead.loading(seen));
-        self.started = clock::now();
-        let body = pin!(scope::leading(self.call.cache_address(), Arc::clone(self.call.shared_key()), body));
-        let ttl = self.call.request.lock.lease;
-        let kept = async {
-            let Some(held) = held else { return body.await };
-            match select(body, pin!(held.keep(ttl))).await {
-                Either::Left((output, _)) => output,
-                Either::Right(((), body)) => body.await,
-            }
-        };
-        self.call.budget.pause(kept).await
+        if body.is_ready() {
+            self.call.budget.refund(self.started);
+            return body;
+        }
+        if let Some(keeping) = &mut self.keeping
+            && keeping.as_mut().poll(context).is_ready()
+        {
+            self.keeping = None;
+        }
+        Poll::Pending
     }
 
     /// The token of the lease that this run holds.
@@ -75,16 +88,27 @@ impl<'s, 'c> Fill<'s, 'c> {
         }
     }
 
-    /// Encodes the value, if it is wanted. `encode` appends the payload.
-    pub(crate) fn encode(&mut self, encode: impl FnOnce(Format, &mut Vec<u8>) -> Result<(), Error>) -> Ending {
-        if let Some(token) = self.token() {
-            return self.encode_as(token, encode);
-        }
-        let company = self.lead.as_ref().is_some_and(Lead::closed_with_company);
-        if company { self.encode_as(Token::random(), encode) } else { Ending::Unwanted }
+    /// Hands the result to who waits, and to the store.
+    pub(crate) fn finish(mut self, load: &dyn Load) -> impl Future<Output = ()> + Send + use<> {
+        self.keeping = None;
+        let ending = match load.loaded() {
+            Loaded::Value(()) => self.encode(load),
+            Loaded::None => Ending::None,
+            Loaded::Failed => Ending::Failed,
+        };
+        self.hand_out(ending)
     }
 
-    fn encode_as(&self, token: Token, encode: impl FnOnce(Format, &mut Vec<u8>) -> Result<(), Error>) -> Ending {
+    /// Encodes the value, if it is wanted.
+    fn encode(&self, load: &dyn Load) -> Ending {
+        if let Some(token) = self.token() {
+            return self.encode_as(token, load);
+        }
+        let company = self.lead.as_ref().is_some_and(Lead::closed_with_company);
+        if company { self.encode_as(Token::random(), load) } else { Ending::Unwanted }
+    }
+
+    fn encode_as(&self, token: Token, load: &dyn Load) -> Ending {
         let site = self.call.request.site;
         let lifetime = self.call.lifetime();
         if lifetime.is_none() {
@@ -94,7 +118,7 @@ impl<'s, 'c> Fill<'s, 'c> {
         let header = Header::value(self.call.schema, token, lifetime.unwrap_or_default(), cost);
         let mut entry = Vec::with_capacity(HEADER_LEN * 4);
         header.encode(&mut entry);
-        match encode(self.call.format(), &mut entry) {
+        match load.encode(self.call.format(), &mut entry) {
             Ok(()) => {
                 // In memory the room that is left over would count for nothing and cost all the same.
                 entry.shrink_to_fit();
@@ -107,8 +131,7 @@ impl<'s, 'c> Fill<'s, 'c> {
         }
     }
 
-    /// Hands the result to who waits, and to the store.
-    pub(crate) async fn finish(mut self, ending: Ending) {
+    async fn hand_out(mut self, ending: Ending) {
         let mut stored = false;
         match ending {
             Ending::Value(entry, lifetime) => {
@@ -140,7 +163,8 @@ impl<'s, 'c> Fill<'s, 'c> {
     /// Stores the value under the lease; whether it did.
     async fn commit(&mut self, entry: Bytes, lifetime: Duration) -> bool {
         let Hold::Held(lease) = &mut self.hold else { return false };
-        let Call { engine, budget, request, .. } = &mut *self.call;
+        let Call { cache, budget, request, .. } = &mut *self.call;
+        let engine = cache.engine();
         let commit = pin!(engine.backend.commit(&request.key, lease.token(), entry, lifetime));
         match engine.step(budget, "commit", commit).await {
             Ok(Commit::Stored) => {
@@ -162,7 +186,8 @@ impl<'s, 'c> Fill<'s, 'c> {
     /// Gives the lease back; a value that it is on stays.
     async fn release(&mut self) {
         let Hold::Held(lease) = &mut self.hold else { return };
-        let Call { engine, budget, request, .. } = &mut *self.call;
+        let Call { cache, budget, request, .. } = &mut *self.call;
+        let engine = cache.engine();
         let release = pin!(engine.backend.release(&request.key, lease.token()));
         match engine.step(budget, "release", release).await {
             Ok(()) => lease.settle(),
@@ -176,7 +201,8 @@ impl<'s, 'c> Fill<'s, 'c> {
             return self.release().await;
         }
         let Hold::Held(lease) = &mut self.hold else { return };
-        let Call { engine, budget, request, .. } = &mut *self.call;
+        let Call { cache, budget, request, .. } = &mut *self.call;
+        let engine = cache.engine();
         let remove = pin!(engine.backend.remove(&request.key));
         match engine.step(budget, "remove", remove).await {
             Ok(()) => lease.settle(),

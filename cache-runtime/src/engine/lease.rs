@@ -1,6 +1,7 @@
 //! A lease that this process asked for: kept while the function runs, given back whatever happens.
 
-use std::pin::pin;
+use std::future::Future;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,9 +26,15 @@ pub(super) struct Lease {
 }
 
 impl Lease {
-    pub(super) fn new(call: &mut Call<'_>) -> Self {
+    pub(super) fn new(call: &mut Call) -> Self {
         let key = Arc::clone(call.shared_key());
-        Self { engine: Arc::clone(call.engine), site: call.request.site, key, token: Token::random(), open: true }
+        Self {
+            engine: Arc::clone(call.cache.engine()),
+            site: call.request.site,
+            key,
+            token: Token::random(),
+            open: true,
+        }
     }
 
     pub(super) fn token(&self) -> Token {
@@ -40,17 +47,20 @@ impl Lease {
     }
 
     /// Renews the lease until it is lost or has been renewed often enough.
-    pub(super) async fn keep(&self, ttl: Duration) {
-        for _ in 0..MAX_RENEWALS {
-            tokio::time::sleep(ttl.mul_f64(RENEW_AFTER)).await;
-            let renewal = pin!(self.engine.backend.renew(&self.key, self.token, ttl));
-            match self.engine.step(&mut Budget::new(self.engine.deadline), "renew", renewal).await {
-                Ok(true) => {}
-                Ok(false) => return observe::lease_lost(self.site, &self.key),
-                Err(error) => observe::failed(self.site, &self.key, "renew", &error),
+    pub(super) fn keep(&self, ttl: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let (engine, site, key, token) = (Arc::clone(&self.engine), self.site, Arc::clone(&self.key), self.token);
+        Box::pin(async move {
+            for _ in 0..MAX_RENEWALS {
+                tokio::time::sleep(ttl.mul_f64(RENEW_AFTER)).await;
+                let renewal = pin!(engine.backend.renew(&key, token, ttl));
+                match engine.step(&mut Budget::new(engine.deadline), "renew", renewal).await {
+                    Ok(true) => {}
+                    Ok(false) => return observe::lease_lost(site, &key),
+                    Err(error) => observe::failed(site, &key, "renew", &error),
+                }
             }
-        }
-        observe::lease_given_up(self.site, &self.key);
+            observe::lease_given_up(site, &key);
+        })
     }
 }
 

@@ -10,13 +10,15 @@
 //! load: the user's function ── commit by token ────────────────▶ miss
 //! ```
 //!
-//! Everything but decoding and encoding is the same code for every function and type: [`Call`] finds the next step,
-//! [`read`] is what a type adds.
+//! All of it is the same code for every function and type: [`Call`] finds the next step, [`Read`] takes it, and `load` is
+//! what the types add.
 
 mod call;
 mod fill;
 mod kind;
 mod lease;
+mod load;
+mod read;
 mod single_flight;
 mod wait;
 mod write;
@@ -27,12 +29,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use self::call::Call;
-use self::call::Step;
-use self::fill::{Ending, Fill};
 pub use self::kind::{FailClosed, Fallible, FallibleOptional, Kind, Loaded, Optional, Plain, Value};
+pub(crate) use self::read::Read;
 use self::single_flight::SingleFlight;
 use crate::codec::{Coding, Format};
-use crate::entry::{self, Schema};
+use crate::entry::Schema;
 use crate::error::Error;
 use crate::policy::Lock;
 use crate::site::Site;
@@ -75,51 +76,4 @@ pub(crate) struct Request {
     pub(crate) ttl: Duration,
     pub(crate) jitter: f64,
     pub(crate) lock: Lock,
-}
-
-/// What a failing cache makes of a call: the function runs without it, or this is the function's error.
-pub(crate) type Refusal<K> = Option<fn(Error) -> <K as Kind>::Output>;
-
-/// Serves a call: from the store, from another caller, or from the function, whose future `body` runs at most once.
-///
-/// Dropping the future abandons the call: a lease it holds is given back, and who waits for it goes on.
-pub(crate) async fn read<K, C, B>(call: &mut Call<'_>, body: Pin<&mut B>, refusal: Refusal<K>) -> K::Output
-where
-    K: Kind,
-    C: Coding,
-    B: Future<Output = K::Output>,
-{
-    loop {
-        match call.next(refusal.is_some()).await {
-            Step::Decode(found) => match C::decode::<K::Value>(call.format(), entry::payload(&found.bytes)) {
-                Ok(value) => {
-                    call.served(&found);
-                    return K::hit(value);
-                }
-                Err(error) => call.cannot_use(&found, &error),
-            },
-            Step::Absent => {
-                if let Some(output) = K::none() {
-                    call.coalesced_none();
-                    return output;
-                }
-            }
-            Step::Load(run) => {
-                let mut fill = Fill::new(call, run);
-                let output = Box::pin(fill.run(body)).await;
-                let ending = match K::loaded(&output) {
-                    Loaded::Value(value) => fill.encode(|format, out| C::encode(format, value, out)),
-                    Loaded::None => Ending::None,
-                    Loaded::Failed => Ending::Failed,
-                };
-                Box::pin(fill.finish(ending)).await;
-                return output;
-            }
-            Step::Refuse(error) => {
-                if let Some(fail) = refusal {
-                    return fail(error);
-                }
-            }
-        }
-    }
 }

@@ -29,7 +29,7 @@ pub(super) enum Followed {
     Failed(Error),
 }
 
-impl Call<'_> {
+impl Call {
     /// Waits for the value of whoever holds the lease; a lease that changes hands is followed on.
     pub(super) async fn follow(&mut self) -> Followed {
         let until = self.entered() + self.request.lock.wait;
@@ -37,12 +37,13 @@ impl Call<'_> {
         for attempt in 0_u32.. {
             let wake = clock::now() + pause(attempt, random::unit());
             self.budget.pause(tokio::time::sleep_until(wake.min(until))).await;
-            let since = self.engine.flights.next();
+            let since = self.cache.engine().flights.next();
             // A look that is answered costs nothing: waiting is what the caller asked for. One that is not ends it.
             let asked = clock::now();
             let look = {
-                let look = pin!(self.engine.backend.get(&self.request.key));
-                self.engine.step(&mut self.budget, "get", look).await
+                let engine = self.cache.engine();
+                let look = pin!(engine.backend.get(&self.request.key));
+                engine.step(&mut self.budget, "get", look).await
             };
             if look.is_ok() {
                 self.budget.refund(asked);

@@ -88,7 +88,12 @@ impl Memory {
         Shard { store: self, leases: self.leases.lock(key) }
     }
 
-    fn value(&self, key: &str) -> Option<Stored> {
+    /// The live value at `key`.
+    pub(crate) fn value(&self, key: &str) -> Option<Bytes> {
+        self.stored(key).map(|stored| stored.bytes)
+    }
+
+    fn stored(&self, key: &str) -> Option<Stored> {
         self.values.get(key).filter(Stored::is_live)
     }
 }
@@ -101,7 +106,7 @@ struct Shard<'s> {
 
 impl Shard<'_> {
     fn current(&self, key: &str) -> Option<Stored> {
-        self.store.value(key).or_else(|| self.leases.get(key).cloned().filter(Stored::is_live))
+        self.store.stored(key).or_else(|| self.leases.get(key).cloned().filter(Stored::is_live))
     }
 
     /// Writes an entry where it belongs, so that a reader without the lock sees the old one or the new one.
@@ -141,7 +146,7 @@ impl fmt::Debug for Memory {
 impl Store for Memory {
     async fn get(&self, key: &str) -> Result<Option<Bytes>, Error> {
         if let Some(value) = self.value(key) {
-            return Ok(Some(value.bytes));
+            return Ok(Some(value));
         }
         Ok(self.shard(key).current(key).map(|stored| stored.bytes))
     }

@@ -48,7 +48,7 @@ impl RedisStore {
         loop {
             let mut connection = match self.source.ready()? {
                 Some(connection) => connection,
-                None => self.source.made().await?,
+                None => Box::pin(self.source.made()).await?,
             };
             let answer = match question {
                 Question::Command(command) | Question::Once(command) => command.query_async(&mut connection.link).await,
