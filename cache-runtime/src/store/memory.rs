@@ -184,12 +184,12 @@ impl Store for Memory {
         Ok(Commit::Stored)
     }
 
-    async fn release(&self, key: &str, token: Token) -> Result<(), Error> {
+    async fn release(&self, key: &str, token: Token, hold_off: Duration) -> Result<(), Error> {
         let mut shard = self.shard(key);
         let Some(current) = shard.current(key) else {
             return Ok(());
         };
-        match withdraw(Some(&current.bytes), token) {
+        match withdraw(Some(&current.bytes), token, hold_off) {
             Withdrawal::Remove => shard.remove(key),
             Withdrawal::Write(bytes) => shard.write(key, bytes, current.expires),
             Withdrawal::Leave => {}

@@ -56,8 +56,9 @@ pub trait Store: Send + Sync + 'static {
         ttl: Duration,
     ) -> impl Future<Output = Result<Commit, Error>> + Send;
 
-    /// Gives the lease of `token` back, where it is still there: [`withdraw`] decides.
-    fn release(&self, key: &str, token: Token) -> impl Future<Output = Result<(), Error>> + Send;
+    /// Gives the lease of `token` back, where it is still there: [`withdraw`] decides. Where the lease is on a value and
+    /// `hold_off` is not zero, nobody is to load that value for so long.
+    fn release(&self, key: &str, token: Token, hold_off: Duration) -> impl Future<Output = Result<(), Error>> + Send;
 
     /// Stores `entry` for `ttl`, whatever is there: a lease that is there is lost.
     fn put(&self, key: &str, entry: Bytes, ttl: Duration) -> impl Future<Output = Result<(), Error>> + Send;
@@ -81,6 +82,8 @@ pub(crate) enum Take {
     Missing,
     /// Exactly the entry that begins with these bytes, which the caller cannot use.
     Unusable(Bytes),
+    /// Exactly the value that begins with these bytes, which is loaded anew. It stays readable meanwhile.
+    Refresh(Bytes),
     /// Anything: a refresh that was asked for. A value stays readable meanwhile.
     Any,
 }
@@ -179,8 +182,8 @@ impl Store for Backend {
         each!(self, store => store.commit(key, token, entry, ttl))
     }
 
-    async fn release(&self, key: &str, token: Token) -> Result<(), Error> {
-        each!(self, store => store.release(key, token))
+    async fn release(&self, key: &str, token: Token, hold_off: Duration) -> Result<(), Error> {
+        each!(self, store => store.release(key, token, hold_off))
     }
 
     async fn put(&self, key: &str, entry: Bytes, ttl: Duration) -> Result<(), Error> {

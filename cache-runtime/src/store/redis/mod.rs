@@ -85,6 +85,7 @@ impl Store for RedisStore {
         let (take, head) = match &request.take {
             Take::Missing => ("missing", &[][..]),
             Take::Unusable(head) => ("unusable", &head[..]),
+            Take::Refresh(head) => ("refresh", &head[..]),
             Take::Any => ("any", &[][..]),
         };
         let mut script = scripts::LEASE.key(key);
@@ -112,8 +113,11 @@ impl Store for RedisStore {
         Ok(if stored { Commit::Stored } else { Commit::Lost })
     }
 
-    async fn release(&self, key: &str, token: Token) -> Result<(), Error> {
-        self.ask::<bool>(Question::Script(scripts::RELEASE.key(key).arg(token.as_bytes()))).await.map(drop)
+    async fn release(&self, key: &str, token: Token, hold_off: Duration) -> Result<(), Error> {
+        let until = Header::lease(token, Timestamp::now().after(hold_off)).alone();
+        let until = if hold_off.is_zero() { &[] } else { &until[LEASE_UNTIL] };
+        let mut script = scripts::RELEASE.key(key);
+        self.ask::<bool>(Question::Script(script.arg(token.as_bytes()).arg(until))).await.map(drop)
     }
 
     async fn put(&self, key: &str, entry: Bytes, ttl: Duration) -> Result<(), Error> {
