@@ -143,8 +143,8 @@ mod tests {
         let stopped = Arc::new(());
         let held = Arc::clone(&stopped);
         background.refresh(&runtime, background.permit().expect("there is room"), async move {
-            let _held = held;
-            std::future::pending().await
+            std::future::pending::<()>().await;
+            drop(held);
         });
         assert!(background.permit().is_none(), "the bound is reached");
         assert_eq!(background.shut_down(Duration::from_secs(1)).await, 1);
