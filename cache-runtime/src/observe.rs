@@ -102,6 +102,11 @@ pub(crate) fn waits(site: &Site, key: &str) {
     event!(debug, site, key, "another process loads this key, waiting for its value");
 }
 
+/// A new connection brings no pushes. The server's own words are left out: they can repeat the password.
+pub(crate) fn no_pushes(why: &'static str) {
+    tracing::debug!(target: TARGET, why, "Redis does not push changes here: callers that wait for another process poll");
+}
+
 /// A call outside of any tokio runtime.
 pub(crate) fn no_runtime(site: &Site, key: &str) {
     event!(warn, site, key, "called outside of a tokio runtime, so the cache is not used");

@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 pub(crate) use self::guard::Budget;
 pub use self::memory::Memory;
 pub(crate) use self::own::OwnStore;
+pub(crate) use self::redis::Watch;
 pub use self::transition::{Admission, Expiry, Withdrawal, admit, commits, renew, withdraw};
 
 use crate::clock::Timestamp;
@@ -140,6 +141,14 @@ impl Backend {
     pub(crate) fn timed_out(&self) {
         if let Self::Redis(store) = self {
             store.timed_out();
+        }
+    }
+
+    /// Looks at a key and registers for its next change, where the store pushes changes: else `None`, without a look.
+    pub(crate) async fn watch(&self, key: &str) -> Result<Option<(Option<Bytes>, Watch)>, Error> {
+        match self {
+            Self::Redis(store) => store.watch(key).await,
+            Self::Memory(_) | Self::Own(_) => Ok(None),
         }
     }
 }

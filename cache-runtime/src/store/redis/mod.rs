@@ -1,20 +1,28 @@
 //! The Redis store: the commands and scripts of the lease protocol, one key each.
 
 mod connect;
+mod dial;
+mod link;
+mod pushes;
 mod scripts;
+mod slots;
 
 use std::time::Duration;
 
 use bytes::Bytes;
 pub(crate) use redis::Client;
 pub(crate) use redis::aio::ConnectionLike;
-use redis::{FromRedisValue, ScriptInvocation, ServerErrorKind};
+use redis::{FromRedisValue, RedisResult, ScriptInvocation, ServerErrorKind, Value};
 
-use self::connect::{PerRuntime, Source};
+use self::connect::{Connection, Source};
+use self::link::Link;
+pub(crate) use self::pushes::Watch;
+use self::slots::PerRuntime;
 use super::{Commit, LeaseRequest, Leased, Store, Take};
 use crate::clock::Timestamp;
 use crate::entry::{Header, LEASE_UNTIL, Token};
 use crate::error::{Error, ErrorKind};
+use crate::observe;
 
 /// Entries on a Redis or Valkey server, each a string at the user's own key.
 #[derive(Debug)]
@@ -46,10 +54,7 @@ impl RedisStore {
     async fn ask<T: FromRedisValue>(&self, question: Question<'_>) -> Result<T, Error> {
         let mut again = !matches!(question, Question::Once(_));
         loop {
-            let mut connection = match self.source.ready()? {
-                Some(connection) => connection,
-                None => Box::pin(self.source.made()).await?,
-            };
+            let mut connection = self.connection().await?;
             let answer = match question {
                 Question::Command(command) | Question::Once(command) => command.query_async(&mut connection.link).await,
                 Question::Script(script) => script.invoke_async(&mut connection.link).await,
@@ -60,10 +65,53 @@ impl RedisStore {
         }
     }
 
+    /// Looks at a key, and registers for its next change in the same write: no change can come between the two. `None`
+    /// where the server does not push.
+    pub(crate) async fn watch(&self, key: &str) -> Result<Option<(Option<Bytes>, Watch)>, Error> {
+        let mut again = true;
+        loop {
+            let mut connection = self.connection().await?;
+            let Some(pushes) = connection.pushes() else { return Ok(None) };
+            // Before it is sent: the push may be here before this task hears the answer.
+            let Some(watch) = pushes.watch(key) else { return Ok(None) };
+            let answer = tracked_get(&mut connection.link, key).await;
+            if connection.is_replaced_after(&answer) && std::mem::take(&mut again) {
+                continue;
+            }
+            let Some(entry) = answer.map_err(refused)? else {
+                pushes.fall_silent();
+                observe::no_pushes("CLIENT CACHING is refused");
+                return Ok(None);
+            };
+            return Ok(Some((entry.map(Bytes::from), watch)));
+        }
+    }
+
+    async fn connection(&self) -> Result<Connection<'_>, Error> {
+        match self.source.ready()? {
+            Some(connection) => Ok(connection),
+            None => Box::pin(self.source.made()).await,
+        }
+    }
+
     /// Hears that a command got no answer within its deadline.
     pub(crate) fn timed_out(&self) {
         self.source.timed_out();
     }
+}
+
+/// A `GET` that registers for the next change of the key; the inner `None` is a key that is not there, the outer one a
+/// connection that does not track. The client writes a pipeline in one piece, so that no other caller's command comes
+/// between the two and is tracked instead.
+async fn tracked_get(link: &mut Link, key: &str) -> RedisResult<Option<Option<Vec<u8>>>> {
+    let mut pipeline = redis::pipe();
+    pipeline.cmd("CLIENT").arg("CACHING").arg("YES").cmd("GET").arg(key);
+    let mut answers = link.req_packed_commands(&pipeline, 0, 2).await?.into_iter();
+    if !matches!(answers.next(), Some(Value::Okay)) {
+        return Ok(None);
+    }
+    let entry = answers.next().unwrap_or(Value::Nil).extract_error()?;
+    Ok(Some(FromRedisValue::from_redis_value(entry)?))
 }
 
 /// What a server is asked.

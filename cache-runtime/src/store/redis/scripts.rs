@@ -60,17 +60,15 @@ pub(super) static COMMIT: Lazy<Script> = Lazy::new(|| {
     ))
 });
 
-/// Lets the lease live for at least `ARGV[2]` milliseconds more; a lease on a value has its deadline in the header, which
-/// becomes `ARGV[3]`.
+/// Lets the lease live for at least `ARGV[2]` milliseconds more; its deadline in the header becomes `ARGV[3]`: who waits
+/// for its end looks there.
 pub(super) static RENEW: Lazy<Script> = Lazy::new(|| {
     Script::new(held!(
         r"
         if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then
             redis.call('PEXPIRE', KEYS[1], ARGV[2])
         end
-        if bit.band(string.byte(head), 1) == 1 then
-            redis.call('SETRANGE', KEYS[1], 12, ARGV[3])
-        end
+        redis.call('SETRANGE', KEYS[1], 12, ARGV[3])
         return 1
         "
     ))
