@@ -283,6 +283,50 @@ async fn who_misses_its_push_looks_all_the_same() {
 }
 
 #[tokio::test]
+async fn pushes_without_end_make_nobody_look_without_end() {
+    const PUSHES: usize = 200;
+
+    let scene = Scene::new().await;
+    let played = scene
+        .play(&cache_on(&scene.server), false, async |_| {
+            let mut client = scene.server.client().await;
+            for _ in 0..PUSHES {
+                let touch = redis::cmd("PEXPIRE").arg("awaited").arg(300_000).to_owned();
+                touch.query_async::<()>(&mut client).await.expect("the server is up");
+            }
+        })
+        .await;
+    played.is_one_run();
+    // Without a pause between two registrations, about every second push found one.
+    assert!((2..PUSHES / 4).contains(&played.registrations()), "{} registrations", played.registrations());
+}
+
+#[redis_cached(key = "renewed", ttl = 600, lock(lease = "100ms"), cache = cache, skip(cache, origin))]
+async fn renewed(cache: &Cache, origin: &Origin) -> u64 {
+    origin.run().await
+}
+
+#[tokio::test]
+async fn a_renewal_moves_the_deadline_that_who_waits_looks_at() {
+    let server = RedisServer::start().await;
+    let (cache, origin, mut client) = (cache_on(&server), Origin::held(), server.client().await);
+    let deadline = async || {
+        let entry: Vec<u8> = redis::cmd("GET").arg("renewed").query_async(&mut client).await.expect("the server is up");
+        entry[12..17].to_vec()
+    };
+    let (_, (taken, kept)) = tokio::join!(renewed(&cache, &origin), async {
+        let (mut traffic, mut deadline) = (server.traffic().await, deadline);
+        origin.has_begun(1).await;
+        let taken = deadline().await;
+        traffic.until("evalsha", 4).await;
+        let kept = deadline().await;
+        origin.let_go();
+        (taken, kept)
+    });
+    assert!(kept > taken, "{taken:?} {kept:?}");
+}
+
+#[tokio::test]
 async fn who_waits_on_a_server_that_hangs_or_dies_runs_the_body() {
     for dies in [false, true] {
         let mut scene = Scene::new().await;
