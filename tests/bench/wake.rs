@@ -71,10 +71,10 @@ async fn waits(way: &str, server: &RedisServer, ours: &Cache, theirs: &Cache) {
 
 /// How long after the end of our run the value is there on their side.
 async fn wait(way: &str, ours: &Cache, theirs: &Cache, id: u64) -> Duration {
-    let (begin, begun) = oneshot::channel();
+    let (begins, running) = oneshot::channel();
     let lasts = Duration::from_millis(50 + id * 97 % 250);
-    let (_, late) = tokio::join!(loaded(ours, way, id, Some(begin), lasts), async {
-        begun.await.expect("our side runs");
+    let (_, late) = tokio::join!(loaded(ours, way, id, Some(begins), lasts), async {
+        running.await.expect("our side runs");
         let (ended, reported) = report(loaded(theirs, way, id, None, lasts)).await;
         let late = nanoseconds() - ended;
         assert_eq!(reported.calls()[0].outcome(), Outcome::Waited);

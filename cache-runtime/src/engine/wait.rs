@@ -36,7 +36,7 @@ const LAST_PAUSE: Duration = Duration::from_millis(100);
 const PUSH_PAUSE: Duration = Duration::from_secs(1);
 
 /// How long after the end of a lease a waiter looks, if not woken: the key outlives what its header says by the way of
-/// the lease to the server, and by clocks that differ.
+/// the lease to the server, and by clocks that differ. Up to as much again is added at random.
 const LEASE_GRACE: Duration = Duration::from_millis(25);
 
 /// What became of a wait.
@@ -150,13 +150,13 @@ fn pause(attempt: u32, unit: f64) -> Duration {
     whole.mul_f64(1.0 - 0.25 * unit)
 }
 
-/// The longest pause of one who is woken by pushes, by the same rule; shorter where the lease should be over before.
+/// The longest pause of one who is woken by pushes, random for the same reason; shorter where the lease should be over before.
 fn push_pause(entry: Option<&[u8]>, unit: f64) -> Duration {
     let whole = PUSH_PAUSE.mul_f64(1.0 - 0.25 * unit);
     match entry.and_then(Header::decode).map(|lease| lease.lease_until.since(Timestamp::now())) {
         // A lease that is over by this clock and is there all the same: the clocks differ.
         None | Some(Duration::ZERO) => whole,
-        Some(left) => whole.min(left + LEASE_GRACE),
+        Some(left) => whole.min(left + LEASE_GRACE.mul_f64(1.0 + unit)),
     }
 }
 

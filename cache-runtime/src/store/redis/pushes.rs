@@ -31,14 +31,9 @@ impl Pushes {
             return None;
         }
         let mut waited = self.waited();
-        let (key, woken) = match waited.get_key_value(key) {
-            Some((key, sender)) => (Arc::clone(key), sender.subscribe()),
-            None => {
-                let (key, (sender, woken)) = (Arc::from(key), watch::channel(()));
-                waited.insert(Arc::clone(&key), sender);
-                (key, woken)
-            }
-        };
+        let known = waited.get_key_value(key).map(|(key, _)| Arc::clone(key));
+        let key = known.unwrap_or_else(|| Arc::from(key));
+        let woken = waited.entry(Arc::clone(&key)).or_default().subscribe();
         drop(waited);
         Some(Watch { pushes: Arc::clone(self), key, woken: Some(woken) })
     }
@@ -131,9 +126,9 @@ mod tests {
 
     fn registry() -> (Arc<Pushes>, impl Fn(&str) -> Watch, impl Fn(PushInfo)) {
         let pushes = Arc::new(Pushes::default());
-        let (watched, pushed) = (Arc::clone(&pushes), Arc::clone(&pushes));
-        let watch = move |key: &str| watched.watch(key).expect("the connection tracks");
-        (pushes, watch, move |push| pushed.send(push).expect("a push is always taken"))
+        let (registry, server) = (Arc::clone(&pushes), Arc::clone(&pushes));
+        let watch = move |key: &str| registry.watch(key).expect("the connection tracks");
+        (pushes, watch, move |push| server.send(push).expect("a push is always taken"))
     }
 
     #[test]
