@@ -132,17 +132,23 @@ impl Header {
         }
     }
 
-    /// The header of a value stored now and fresh for `ttl`.
-    pub(crate) fn value(schema: Schema, token: Token, ttl: Duration, load_cost: Duration) -> Self {
+    /// The header of a value stored at `now` and fresh for `ttl`.
+    pub(crate) fn value(schema: Schema, token: Token, now: Timestamp, ttl: Duration) -> Self {
         Self {
             schema,
             flags: Flags::PAYLOAD,
             token,
             lease_until: Timestamp::default(),
-            fresh_until: Timestamp::now().after(ttl),
+            fresh_until: now.after(ttl),
             lifetime: u32::try_from(clock::ticks(ttl)).unwrap_or(u32::MAX),
-            load_cost: u16::try_from(clock::ticks(load_cost)).unwrap_or(u16::MAX),
+            load_cost: 0,
         }
+    }
+
+    /// The same header, of a value that took so long to load.
+    pub(crate) fn costing(mut self, load: Duration) -> Self {
+        self.load_cost = u16::try_from(clock::ticks(load)).unwrap_or(u16::MAX);
+        self
     }
 
     /// Reads the first 32 bytes; `None` where they are not a header of this version.
@@ -181,20 +187,9 @@ impl Header {
         self
     }
 
-    /// How long ago the value was stored, by this machine's clock.
-    pub(crate) fn age(&self) -> Duration {
-        let lifetime = clock::from_ticks(self.lifetime.into());
-        (Timestamp::now().after(lifetime)).since(self.fresh_until)
-    }
-
-    /// For how long the value has not been fresh, zero where it is.
-    pub(crate) fn stale_for(&self) -> Duration {
-        Timestamp::now().since(self.fresh_until)
-    }
-
-    /// How long the value stays fresh, zero when it no longer is.
-    pub(crate) fn fresh_for(&self) -> Duration {
-        self.fresh_until.since(Timestamp::now())
+    /// How long ago the value was stored.
+    pub(crate) fn age(&self, now: Timestamp) -> Duration {
+        now.after(clock::from_ticks(self.lifetime.into())).since(self.fresh_until)
     }
 
     /// An entry of this header and no payload.

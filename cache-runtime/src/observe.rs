@@ -112,6 +112,11 @@ pub(crate) fn no_runtime(site: &Site, key: &str) {
     event!(warn, site, key, "called outside of a tokio runtime, so the cache is not used");
 }
 
+/// A server does not tell its time.
+pub(crate) fn no_server_time() {
+    tracing::debug!(target: TARGET, "the server does not tell its time: freshness goes by this machine's clock");
+}
+
 /// A key was invalidated.
 pub(crate) fn invalidated(site: &Site, key: &str) {
     event!(debug, site, key, "invalidated");

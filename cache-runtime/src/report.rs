@@ -17,6 +17,8 @@ pub enum Outcome {
     Coalesced,
     /// Another process ran the function, and this one waited for its value.
     Waited,
+    /// Another process ran the function and failed or was gone: this call waited for it, took over and ran it.
+    Stolen,
     /// The function ran because a `refresh` scope said so.
     Refreshed,
     /// The function ran in the background, to replace a value that was served meanwhile.
@@ -37,6 +39,7 @@ impl Outcome {
             Self::Miss => "miss",
             Self::Coalesced => "coalesced",
             Self::Waited => "waited",
+            Self::Stolen => "stolen",
             Self::Refreshed => "refreshed",
             Self::Revalidated => "revalidated",
             Self::Bypassed => "bypassed",
@@ -162,7 +165,7 @@ impl fmt::Display for CacheStatus<'_> {
             f.write_str(if index == 0 { "redis_cached" } else { ", redis_cached" })?;
             f.write_str(match call.outcome {
                 Outcome::Hit | Outcome::Stale => "; hit",
-                Outcome::Miss => "; fwd=miss",
+                Outcome::Miss | Outcome::Stolen => "; fwd=miss",
                 Outcome::Coalesced | Outcome::Waited => "; fwd=miss; collapsed",
                 Outcome::Refreshed | Outcome::Revalidated => "; fwd=request",
                 Outcome::Bypassed => "; fwd=bypass",

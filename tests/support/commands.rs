@@ -10,7 +10,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use crate::{RedisServer, within};
 
 /// What connections say of themselves when they open, or what the counting itself sends.
-const SET_UP: [&str; 7] = ["auth", "client", "command", "hello", "info", "ping", "select"];
+const SET_UP: [&str; 8] = ["auth", "client", "command", "hello", "info", "ping", "select", "time"];
 
 /// What is no set-up for all that: who registers for a push pays for it with each wait.
 const REGISTRATION: &str = "client|caching";

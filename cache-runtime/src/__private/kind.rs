@@ -1,8 +1,8 @@
 //! Tells the kinds of functions apart by type, never by how the return type is written: aliases work.
 //!
 //! `kind_of(&body).kind()` looks for the method at each level of `Deref` in turn, and takes the first that fits the
-//! output of the body: `Result<Option<T>, E>` with an error that can be cloned, `Result<Option<T>, E>` or `Option<T>`,
-//! then `Result<T, E>`, likewise with and without, then anything.
+//! output of the body: `Result<Option<T>, E>` and `Result<T, E>` with an error that can be cloned, then
+//! `Result<Option<T>, E>` or `Option<T>`, then `Result<T, E>`, then anything.
 
 #![expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "the methods are found through `Deref`, on a value")]
 
@@ -27,15 +27,15 @@ pub fn kind_of_load<F: FnOnce() -> B, B: Future>(_load: &F) -> OfSharedOptional<
 
 /// Functions that return an option in a result whose error can be cloned.
 #[derive(Debug)]
-pub struct OfSharedOptional<R>(OfOptional<R>);
-
-/// Functions that return an option, maybe in a result.
-#[derive(Debug)]
-pub struct OfOptional<R>(OfShared<R>);
+pub struct OfSharedOptional<R>(OfShared<R>);
 
 /// Functions that return a result whose error can be cloned.
 #[derive(Debug)]
-pub struct OfShared<R>(OfResult<R>);
+pub struct OfShared<R>(OfOptional<R>);
+
+/// Functions that return an option, maybe in a result.
+#[derive(Debug)]
+pub struct OfOptional<R>(OfResult<R>);
 
 /// Functions that return a result.
 #[derive(Debug)]
@@ -47,7 +47,13 @@ pub struct OfValue<R>(PhantomData<fn() -> R>);
 
 impl<R> OfSharedOptional<R> {
     fn new() -> Self {
-        Self(OfOptional(OfShared(OfResult(OfValue(PhantomData)))))
+        Self(OfShared(OfOptional(OfResult(OfValue(PhantomData)))))
+    }
+
+    /// Without those that share their error: one that borrows cannot be shared, and bounds do not tell which does.
+    #[must_use]
+    pub fn unshared(&self) -> &OfOptional<R> {
+        &self.0.0
     }
 }
 
@@ -97,9 +103,9 @@ macro_rules! levels {
     )*};
 }
 levels! {
-    OfSharedOptional => OfOptional;
-    OfOptional => OfShared;
-    OfShared => OfResult;
+    OfSharedOptional => OfShared;
+    OfShared => OfOptional;
+    OfOptional => OfResult;
     OfResult => OfValue;
 }
 

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::time::timeout_at;
 
-use super::Request;
 use super::kind::Shared;
 use super::lease::Lease;
 use super::load::Reply;
 use super::single_flight::{Arrival, Enter, Evidence, Group, Landing, Lead, Moment, Patience, Seat};
 use super::wait::Followed;
+use super::{Engine, Request};
 use crate::cache::CacheRef;
-use crate::clock::{self, Instant, Timestamp};
+use crate::clock::{self, Instant};
 use crate::codec::Format;
 use crate::entry::{self, Expected, Flags, Header, Lookup, Token};
 use crate::error::Error;
@@ -32,6 +33,7 @@ const MAX_ATTEMPTS: u32 = 12;
 const MAX_LEASE_REQUESTS: u32 = 4;
 
 /// A call under way. Everything here is the same for every function and type.
+#[expect(clippy::struct_excessive_bools, reason = "facts learned one by one, none of which excludes another")]
 pub(crate) struct Call {
     pub(super) cache: CacheRef,
     pub(super) request: Request,
@@ -51,6 +53,10 @@ pub(crate) struct Call {
     pub(super) saw: Option<Token>,
     /// What the lease may displace.
     take: Take,
+    /// This call waited for another process in vain.
+    followed: bool,
+    /// This call waits on past its time-out: it has nothing else to answer with.
+    pub(super) patient: bool,
     /// A value past its freshness, for the case that the function fails.
     pub(super) fallback: Option<Found>,
     /// An entry turned out to be unusable: there is no need to look again.
@@ -67,6 +73,8 @@ pub(crate) enum Step {
     Absent,
     /// Serve the error that another caller's run returned.
     Share(Shared),
+    /// Answer without the function, which takes longer than the caller waits.
+    Late,
     /// Run the function.
     Load(Run),
     /// Fail with the cache's error: only where the function asked for that.
@@ -111,16 +119,19 @@ impl Found {
 }
 
 /// A call has its answer.
-pub(super) fn ended(site: &'static Site, key: &str, outcome: Outcome, header: Option<Header>, stored: bool) {
+pub(super) fn ended(site: &'static Site, key: &str, outcome: Outcome, served: Option<(Header, &Engine)>, stored: bool) {
     observe::outcome(site, key, outcome);
-    scope::record(|| CallReport {
-        function: site.function,
-        key: key.to_owned(),
-        outcome,
-        fresh_for: header.map(|header| header.fresh_for()),
-        stale_for: header.map(|header| header.stale_for()),
-        age: header.map(|header| header.age()),
-        stored,
+    scope::record(|| {
+        let served = served.map(|(header, engine)| (header, engine.backend.now()));
+        CallReport {
+            function: site.function,
+            key: key.to_owned(),
+            outcome,
+            fresh_for: served.map(|(header, now)| header.fresh_until.since(now)),
+            stale_for: served.map(|(header, now)| now.since(header.fresh_until)),
+            age: served.map(|(header, now)| header.age(now)),
+            stored,
+        }
     });
 }
 
@@ -138,6 +149,8 @@ impl Call {
             attempts: 0,
             saw: None,
             take: Take::Missing,
+            followed: false,
+            patient: false,
             fallback: None,
             looked: false,
             blind: false,
@@ -213,8 +226,9 @@ impl Call {
     pub(super) fn sight(&mut self, entry: Option<Bytes>, outcome: Outcome) -> Option<Found> {
         (self.saw, self.take) = (None, Take::Missing);
         let freshness = self.request.freshness;
-        match (entry::classify(entry.as_deref(), self.expected, Timestamp::now), entry) {
-            (Lookup::Fresh(header), Some(bytes)) => match freshness.of_fresh(&header, Timestamp::now, random::unit) {
+        let now = || self.cache.engine().backend.now();
+        match (entry::classify(entry.as_deref(), self.expected, now), entry) {
+            (Lookup::Fresh(header), Some(bytes)) => match freshness.of_fresh(&header, now, random::unit) {
                 Worth::Serve(refresh) => return Some(Found { bytes, header, outcome, refresh }),
                 Worth::Fallback | Worth::Expired => {}
             },
@@ -231,7 +245,7 @@ impl Call {
 
     /// Takes note of a value past its freshness; `Some` when it is served all the same.
     fn sight_stale(&mut self, header: Header, bytes: &Bytes) -> Option<Found> {
-        let now = Timestamp::now();
+        let now = self.cache.engine().backend.now();
         let found = |refresh| Found { bytes: bytes.clone(), header, outcome: Outcome::Stale, refresh };
         match self.request.freshness.of_stale(&header, now) {
             Worth::Serve(refresh) => return Some(found(refresh)),
@@ -250,7 +264,14 @@ impl Call {
     async fn wait(&mut self, mut seat: Seat) -> Option<Step> {
         let limit = self.request.lock.wait;
         let patience = Patience { limit, since: self.entered(), leader: self.cache.engine().deadline * 2 };
-        let Some((evidence, landing)) = self.budget.pause(seat.landing(patience)).await else {
+        let landing = match self.answer_by() {
+            Some(by) => match timeout_at(by, self.budget.pause(seat.landing(patience))).await {
+                Ok(landing) => landing,
+                Err(_) => return Some(Step::Late),
+            },
+            None => self.budget.pause(seat.landing(patience)).await,
+        };
+        let Some((evidence, landing)) = landing else {
             observe::waited_too_long(self.request.site, &self.request.key, limit);
             if patience.is_over() {
                 return Some(Self::alone(self.miss()));
@@ -302,7 +323,8 @@ impl Call {
                 }
                 match self.follow().await {
                     Followed::Found(found, since) => return Self::land(&lead, found, since),
-                    Followed::Gone => {}
+                    Followed::Gone => self.followed = true,
+                    Followed::Late => return Step::Late,
                     Followed::Limit => break,
                     Followed::Failed(error) if self.refuses => return Step::Refuse(error),
                     Followed::Failed(error) => {
@@ -364,7 +386,12 @@ impl Call {
     /// when the answer does not come in time.
     async fn take_lease(&mut self) -> Result<Taken, Error> {
         let mut lease = Lease::new(self);
-        let request = LeaseRequest::new(lease.token(), self.request.lock.lease, self.take.clone());
+        let request = LeaseRequest::new(
+            lease.token(),
+            self.request.lock.lease,
+            self.take.clone(),
+            self.cache.engine().backend.now(),
+        );
         let engine = self.cache.engine();
         let asked = pin!(engine.backend.lease(&self.request.key, &request));
         match engine.step(&mut self.budget, "lease", asked).await {
@@ -414,6 +441,7 @@ impl Call {
         match self.mode {
             _ if self.blind => Outcome::Degraded,
             Mode::Refresh => Outcome::Refreshed,
+            _ if self.followed => Outcome::Stolen,
             _ => Outcome::Miss,
         }
     }
@@ -421,6 +449,12 @@ impl Call {
     /// Since when the call waits for others, if it does.
     pub(super) fn entered(&mut self) -> Instant {
         *self.entered.get_or_insert_with(clock::now)
+    }
+
+    /// When the caller wants an answer, if it set a time.
+    pub(super) fn answer_by(&mut self) -> Option<Instant> {
+        let timeout = self.request.timeout.filter(|_| !self.patient)?;
+        Some(self.entered() + timeout)
     }
 
     pub(super) fn shared_key(&mut self) -> &Arc<str> {
@@ -473,7 +507,8 @@ impl Call {
 
     /// The call has its answer.
     pub(super) fn ended(&self, outcome: Outcome, header: Option<Header>, stored: bool) {
-        ended(self.request.site, &self.request.key, outcome, header, stored);
+        let served = header.map(|header| (header, &**self.cache.engine()));
+        ended(self.request.site, &self.request.key, outcome, served, stored);
     }
 
     /// The lifetime of something stored now for `ttl`; `None` for a TTL of zero.

@@ -185,7 +185,9 @@ impl Fill {
     }
 
     fn header(&self, flags: Flags, token: Token, lifetime: Duration) -> Header {
-        Header { flags, ..Header::value(self.call.expected.value, token, lifetime, clock::now() - self.started) }
+        let now = self.call.cache.engine().backend.now();
+        let header = Header::value(self.call.expected.value, token, now, lifetime);
+        Header { flags, ..header.costing(clock::now() - self.started) }
     }
 
     fn encode(&self, answer: &dyn Reply, header: Header) -> Option<Bytes> {

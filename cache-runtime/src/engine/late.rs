@@ -10,6 +10,7 @@ use tokio::time::Sleep;
 
 use super::call::{Call, Found, ended};
 use super::load::Reply;
+use crate::cache::CacheRef;
 use crate::codec::Format;
 use crate::error::{Error, ErrorKind};
 use crate::observe;
@@ -23,6 +24,7 @@ pub(super) struct Late {
     site: &'static Site,
     key: Arc<str>,
     format: Format,
+    cache: CacheRef,
     fallback: Option<Found>,
 }
 
@@ -38,10 +40,18 @@ pub(super) enum Patience {
 impl Late {
     /// The patience of this call from when it began to wait, where it has a limit.
     pub(super) fn new(call: &mut Call) -> Option<Box<Self>> {
+        let timer = Box::pin(tokio::time::sleep_until(call.answer_by()?));
         let limit = call.request.timeout?;
-        let timer = Box::pin(tokio::time::sleep_until(call.entered() + limit));
         let (site, key, format) = (call.request.site, Arc::clone(call.shared_key()), call.format());
-        Some(Box::new(Self { timer, limit, site, key, format, fallback: call.fallback.clone() }))
+        Some(Box::new(Self {
+            timer,
+            limit,
+            site,
+            key,
+            format,
+            cache: call.cache.clone(),
+            fallback: call.fallback.clone(),
+        }))
     }
 
     pub(super) fn poll(mut self: Box<Self>, context: &mut Context<'_>, answer: &mut dyn Reply) -> Patience {
@@ -58,7 +68,7 @@ impl Late {
             && found.decode(site, key, self.format, answer)
         {
             observe::served_late(site, key, *limit);
-            ended(site, key, Outcome::Stale, Some(found.header), false);
+            ended(site, key, Outcome::Stale, Some((found.header, &**self.cache.engine())), false);
             return Patience::Answered;
         }
         let error = Error::new(ErrorKind::Timeout, format!("`{}` did not return within {limit:?}", site.function));

@@ -149,6 +149,10 @@ impl Stage {
                     return Self::Over;
                 }
             }
+            Step::Late => match Late::new(&mut call).map(|late| late.answer(load.answer())) {
+                Some(Patience::Answered) => return Self::Over,
+                _ => call.patient = true,
+            },
             Step::Load(run) => {
                 if call.fallback.is_some() {
                     load.answer().catch_panics();

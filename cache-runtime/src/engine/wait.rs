@@ -47,6 +47,8 @@ pub(super) enum Followed {
     Gone,
     /// The limit is reached.
     Limit,
+    /// The time is reached at which the caller wants an answer.
+    Late,
     /// The store failed.
     Failed(Error),
 }
@@ -54,14 +56,16 @@ pub(super) enum Followed {
 impl Call {
     /// Waits for the value of whoever holds the lease; a lease that changes hands is followed on.
     pub(super) async fn follow(&mut self) -> Followed {
-        let until = self.entered() + self.request.lock.wait;
+        let limit = self.entered() + self.request.lock.wait;
+        let until = self.answer_by().map_or(limit, |by| by.min(limit));
         observe::waits(self.request.site, &self.request.key);
         for attempt in 0_u32.. {
             let (began, since) = (clock::now(), self.cache.engine().flights.next());
             let again = began + pause(attempt, random::unit());
             match self.watch().await {
                 Ok(Some((entry, watch))) => {
-                    let timer = clock::now() + push_pause(entry.as_deref(), random::unit());
+                    let timer =
+                        clock::now() + push_pause(entry.as_deref(), self.cache.engine().backend.now(), random::unit());
                     if let Some(end) = self.end(entry, since) {
                         return end;
                     }
@@ -87,6 +91,9 @@ impl Call {
             }
             // However often it is pushed, it comes back no sooner than one who polls.
             self.budget.pause(sleep_until(again.min(until))).await;
+        }
+        if until < limit {
+            return Followed::Late;
         }
         observe::waited_too_long(self.request.site, &self.request.key, self.request.lock.wait);
         Followed::Limit
@@ -151,9 +158,9 @@ fn pause(attempt: u32, unit: f64) -> Duration {
 }
 
 /// The longest pause of one who is woken by pushes, random for the same reason; shorter where the lease should be over before.
-fn push_pause(entry: Option<&[u8]>, unit: f64) -> Duration {
+fn push_pause(entry: Option<&[u8]>, now: Timestamp, unit: f64) -> Duration {
     let whole = PUSH_PAUSE.mul_f64(1.0 - 0.25 * unit);
-    match entry.and_then(Header::decode).map(|lease| lease.lease_until.since(Timestamp::now())) {
+    match entry.and_then(Header::decode).map(|lease| lease.lease_until.since(now)) {
         // A lease that is over by this clock and is there all the same: the clocks differ.
         None | Some(Duration::ZERO) => whole,
         Some(left) => whole.min(left + LEASE_GRACE.mul_f64(1.0 + unit)),
@@ -176,13 +183,13 @@ mod tests {
     #[test]
     fn who_counts_on_a_push_looks_at_the_end_of_the_lease_and_at_least_once_a_second() {
         let leased = |left| Header::lease(Token::random(), Timestamp::now().after(left)).alone();
-        let pause = |left, unit| push_pause(Some(&leased(left)), unit);
+        let pause = |left, unit| push_pause(Some(&leased(left)), Timestamp::now(), unit);
         assert_eq!(pause(Duration::from_secs(60), 0.0), PUSH_PAUSE);
         assert!(pause(Duration::from_secs(60), 0.999) > Duration::from_millis(750));
         let short = pause(Duration::from_millis(300), 0.0);
         assert!((300..=340).contains(&short.as_millis()), "{short:?}");
         assert_eq!(pause(Duration::ZERO, 0.0), PUSH_PAUSE, "the clocks differ");
-        assert_eq!(push_pause(Some(b"foreign"), 0.0), PUSH_PAUSE);
-        assert_eq!(push_pause(None, 0.0), PUSH_PAUSE);
+        assert_eq!(push_pause(Some(b"foreign"), Timestamp::now(), 0.0), PUSH_PAUSE);
+        assert_eq!(push_pause(None, Timestamp::now(), 0.0), PUSH_PAUSE);
     }
 }

@@ -7,7 +7,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Engine, Request};
-use crate::clock::Timestamp;
 use crate::codec::Coding;
 use crate::entry::{self, Flags, Header, Lookup, Token};
 use crate::error::{Error, ErrorKind};
@@ -20,7 +19,7 @@ impl Engine {
     pub(crate) async fn peek<C: Coding, V: DeserializeOwned>(&self, request: &Request) -> Result<Option<V>, Error> {
         let found = self.step(&mut Budget::new(self.deadline), "get", pin!(self.backend.get(&request.key))).await?;
         let schema = self.schema::<C, V>(request.site);
-        let payload = match (entry::classify(found.as_deref(), schema.into(), Timestamp::now), &found) {
+        let payload = match (entry::classify(found.as_deref(), schema.into(), || self.backend.now()), &found) {
             (Lookup::Fresh(header), Some(bytes)) if !header.flags.has(Flags::NONE) => entry::payload(bytes),
             (Lookup::Unusable(why), _) => {
                 observe::unusable(request.site, &request.key, why);
@@ -44,7 +43,7 @@ impl Engine {
             .ok_or_else(|| Error::new(ErrorKind::Configuration, "a TTL of zero stores nothing"))?;
         let schema = self.schema::<C, V>(request.site);
         let outlives = request.freshness.outlives();
-        let header = Header::value(schema, Token::random(), lifetime, std::time::Duration::ZERO);
+        let header = Header::value(schema, Token::random(), self.backend.now(), lifetime);
         let header = if outlives.is_zero() { header } else { header.outliving() };
         let mut bytes = Vec::new();
         header.encode(&mut bytes);

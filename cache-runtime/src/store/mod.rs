@@ -74,6 +74,7 @@ pub struct LeaseRequest {
     token: Token,
     ttl: Duration,
     take: Take,
+    now: Timestamp,
 }
 
 /// What a lease may displace.
@@ -90,8 +91,8 @@ pub(crate) enum Take {
 }
 
 impl LeaseRequest {
-    pub(crate) fn new(token: Token, ttl: Duration, take: Take) -> Self {
-        Self { token, ttl, take }
+    pub(crate) fn new(token: Token, ttl: Duration, take: Take, now: Timestamp) -> Self {
+        Self { token, ttl, take, now }
     }
 
     /// The token of the fill.
@@ -107,7 +108,7 @@ impl LeaseRequest {
     }
 
     pub(crate) fn header(&self) -> Header {
-        Header::lease(self.token, Timestamp::now().after(self.ttl))
+        Header::lease(self.token, self.now.after(self.ttl))
     }
 }
 
@@ -137,6 +138,15 @@ pub(crate) enum Backend {
 }
 
 impl Backend {
+    /// Now, on the clock that the times in entries are of.
+    pub(crate) fn now(&self) -> Timestamp {
+        match self {
+            Self::Memory(_) => Timestamp::monotonic(),
+            Self::Redis(store) => store.now(),
+            Self::Own(_) => Timestamp::now(),
+        }
+    }
+
     /// Hears that an operation got no answer within its deadline.
     pub(crate) fn timed_out(&self) {
         if let Self::Redis(store) = self {

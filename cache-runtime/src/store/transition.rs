@@ -65,8 +65,13 @@ fn leased_value(entry: &[u8], lease: &Header, ttl: Duration) -> Option<Admission
 /// The entry with the lease of `token` on it until `ttl` from now, where that lease is what is at the key.
 #[must_use]
 pub fn renew(current: Option<&[u8]>, token: Token, ttl: Duration) -> Option<Bytes> {
+    renew_at(current, token, Timestamp::now().after(ttl))
+}
+
+/// [`renew`], until then.
+pub(super) fn renew_at(current: Option<&[u8]>, token: Token, lease_until: Timestamp) -> Option<Bytes> {
     let header = leased(current, token)?;
-    Some(Header { lease_until: Timestamp::now().after(ttl), ..header }.over(current?))
+    Some(Header { lease_until, ..header }.over(current?))
 }
 
 /// Whether the lease of `token` is what is at the key now: then its holder may write.
@@ -79,13 +84,16 @@ pub fn commits(current: Option<&[u8]>, token: Token) -> bool {
 /// `hold_off`.
 #[must_use]
 pub fn withdraw(current: Option<&[u8]>, token: Token, hold_off: Duration) -> Withdrawal {
+    withdraw_at(current, token, (!hold_off.is_zero()).then(|| Timestamp::now().after(hold_off)))
+}
+
+/// [`withdraw`], with a pause until then.
+pub(super) fn withdraw_at(current: Option<&[u8]>, token: Token, hold_off: Option<Timestamp>) -> Withdrawal {
     match (current, leased(current, token)) {
         (Some(entry), Some(header)) if header.flags.has(Flags::PAYLOAD) => {
-            let header = if hold_off.is_zero() {
-                Header { flags: header.flags.without(Flags::LEASED), ..header }
-            } else {
-                let lease_until = Timestamp::now().after(hold_off);
-                Header { flags: header.flags.with(Flags::HELD_OFF), lease_until, ..header }
+            let header = match hold_off {
+                None => Header { flags: header.flags.without(Flags::LEASED), ..header },
+                Some(lease_until) => Header { flags: header.flags.with(Flags::HELD_OFF), lease_until, ..header },
             };
             Withdrawal::Write(header.over(entry))
         }
@@ -107,11 +115,11 @@ mod tests {
     const SCHEMA: Schema = Schema { codec: 1, fingerprint: 7 };
 
     fn value() -> Bytes {
-        Header::value(SCHEMA, Token::random(), Duration::from_secs(60), Duration::ZERO).over(&[0; 40])
+        Header::value(SCHEMA, Token::random(), Timestamp::now(), Duration::from_secs(60)).over(&[0; 40])
     }
 
     fn request(take: Take) -> LeaseRequest {
-        LeaseRequest::new(Token::random(), Duration::from_secs(1), take)
+        LeaseRequest::new(Token::random(), Duration::from_secs(1), take, Timestamp::now())
     }
 
     fn granted(current: Option<&[u8]>, request: &LeaseRequest) -> Option<(Bytes, Expiry)> {

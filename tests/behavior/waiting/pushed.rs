@@ -20,7 +20,7 @@ async fn a_commit_wakes_who_waits_for_one_registration_and_one_look() {
 async fn a_release_wakes_who_waits_and_it_takes_over() {
     let scene = Scene::new().await;
     let played = scene.play(&cache_on(&scene.server), true, a_while).await;
-    assert_eq!((played.led, played.waited, played.outcome), (Err(1), Ok(2), Outcome::Miss));
+    assert_eq!((played.led, played.waited, played.outcome), (Err(1), Ok(2), Outcome::Stolen));
     assert_eq!(played.sent, ["get", REGISTRATION, "get", "evalsha", "get", "evalsha", "evalsha"]);
 }
 
@@ -34,7 +34,7 @@ async fn wakes_who_waits(words: &[&str]) {
             scene.origin.has_begun(2).await;
         })
         .await;
-    assert_eq!((played.led, played.waited, played.outcome), (Ok(1), Ok(2), Outcome::Miss));
+    assert_eq!((played.led, played.waited, played.outcome), (Ok(1), Ok(2), Outcome::Stolen));
     let tool = words[0].to_lowercase();
     assert_eq!(played.sent[..6], ["get", REGISTRATION, "get", &tool, "get", "evalsha"], "{:?}", played.sent);
 }

@@ -8,6 +8,7 @@ use redis::{RedisError, RedisResult, ServerErrorKind};
 use super::link::{Link, ReadyConnection};
 use super::pushes::Pushes;
 use super::slots::{Numbered, PerRuntime, given_up};
+use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::store::in_runtime;
 
@@ -18,6 +19,14 @@ pub(crate) enum Source {
 }
 
 impl Source {
+    /// Now, on the server's clock; on this machine's where the connection is the user's.
+    pub(crate) fn now(&self) -> Timestamp {
+        match self {
+            Self::PerRuntime(connections) => connections.clock.now(),
+            Self::Ready(_) => Timestamp::now(),
+        }
+    }
+
     /// Hears that a command got no answer within its deadline.
     pub(crate) fn timed_out(&self) {
         if let Self::PerRuntime(connections) = self {

@@ -1,19 +1,23 @@
-//! Dialing: over RESP3 with tracking for pushes, or plainly where the server or a proxy wants neither.
+//! Dialing: over RESP3 with tracking for pushes, or plainly where the server or a proxy wants neither; and the server's
+//! time.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, ProtocolVersion, RedisError, RedisResult};
 
 use super::connect::is_dead;
 use super::pushes::Pushes;
-use crate::observe;
+use crate::{clock, observe};
 
 /// A connection that is made.
 pub(super) struct Up {
     pub(super) link: MultiplexedConnection,
     /// What the server pushes over it, if it does.
     pub(super) pushes: Option<Arc<Pushes>>,
+    /// The server's time, since the Unix epoch, where it tells.
+    pub(super) time: Option<Duration>,
 }
 
 /// Makes a connection, with pushes where they are to be had: a server before Redis 6 and many a proxy know no RESP3,
@@ -22,11 +26,23 @@ pub(super) struct Up {
 /// Why they are refused is not asked: the server's words on `HELLO` repeat the password. Where it is the password that
 /// is refused, the plain connection says so.
 pub(super) async fn dial(client: &Client, config: &AsyncConnectionConfig) -> RedisResult<Up> {
+    let mut up = connect(client, config).await?;
+    let asked = clock::now();
+    match redis::cmd("TIME").query_async::<(u64, u32)>(&mut up.link).await {
+        // It read its clock about half-way between question and answer.
+        Ok((seconds, micros)) => up.time = Some(Duration::new(seconds, micros * 1000) + (clock::now() - asked) / 2),
+        Err(error) if is_dead(&error) => return Err(error),
+        Err(_) => observe::no_server_time(),
+    }
+    Ok(up)
+}
+
+async fn connect(client: &Client, config: &AsyncConnectionConfig) -> RedisResult<Up> {
     match dial_for_pushes(client, config).await {
         Err(error) if is_refused(&error) => {
             let link = client.get_multiplexed_async_connection_with_config(config).await?;
             observe::no_pushes("RESP3 is refused");
-            Ok(Up { link, pushes: None })
+            Ok(Up { link, pushes: None, time: None })
         }
         dialed => dialed,
     }
@@ -54,5 +70,5 @@ async fn dial_for_pushes(client: &Client, config: &AsyncConnectionConfig) -> Red
             None
         }
     };
-    Ok(Up { link, pushes })
+    Ok(Up { link, pushes, time: None })
 }

@@ -1,7 +1,7 @@
 //! What carries commands: a connection of ours, or one that the user made.
 
 use redis::aio::{ConnectionLike, MultiplexedConnection};
-use redis::{Cmd, Pipeline, RedisFuture, Value};
+use redis::{Cmd, FromRedisValue, Pipeline, RedisFuture, RedisResult, Value};
 
 /// A connection that the user made: it and its runtime are the user's to keep alive.
 pub(crate) trait ReadyConnection: ConnectionLike + Send + Sync {
@@ -18,6 +18,17 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> ReadyConnection for C {
 pub(crate) enum Link {
     Own(MultiplexedConnection),
     Ready(Box<dyn ReadyConnection>),
+}
+
+impl Link {
+    /// Sends one command. Our own connection needs no box for that.
+    pub(super) async fn send<T: FromRedisValue>(&mut self, command: &Cmd) -> RedisResult<T> {
+        let answer = match self {
+            Self::Own(connection) => connection.send_packed_command(command).await,
+            Self::Ready(connection) => connection.req_packed_command(command).await,
+        };
+        Ok(T::from_redis_value(answer?.extract_error()?)?)
+    }
 }
 
 impl ConnectionLike for Link {

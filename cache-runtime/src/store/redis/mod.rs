@@ -54,9 +54,12 @@ impl RedisStore {
     async fn ask<T: FromRedisValue>(&self, question: Question<'_>) -> Result<T, Error> {
         let mut again = !matches!(question, Question::Once(_));
         loop {
-            let mut connection = self.connection().await?;
+            let mut connection = match self.source.ready()? {
+                Some(connection) => connection,
+                None => Box::pin(self.source.made()).await?,
+            };
             let answer = match question {
-                Question::Command(command) | Question::Once(command) => command.query_async(&mut connection.link).await,
+                Question::Command(command) | Question::Once(command) => connection.link.send(command).await,
                 Question::Script(script) => script.invoke_async(&mut connection.link).await,
             };
             if !(connection.is_replaced_after(&answer) && std::mem::take(&mut again)) {
@@ -92,6 +95,11 @@ impl RedisStore {
             Some(connection) => Ok(connection),
             None => Box::pin(self.source.made()).await,
         }
+    }
+
+    /// Now, on the server's clock.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.source.now()
     }
 
     /// Hears that a command got no answer within its deadline.
@@ -148,7 +156,7 @@ impl Store for RedisStore {
     }
 
     async fn renew(&self, key: &str, token: Token, ttl: Duration) -> Result<bool, Error> {
-        let until = Header::lease(token, Timestamp::now().after(ttl)).alone();
+        let until = Header::lease(token, self.now().after(ttl)).alone();
         let mut script = scripts::RENEW.key(key);
         script.arg(token.as_bytes()).arg(millis(ttl)).arg(&until[LEASE_UNTIL]);
         self.ask(Question::Script(&script)).await
@@ -162,7 +170,7 @@ impl Store for RedisStore {
     }
 
     async fn release(&self, key: &str, token: Token, hold_off: Duration) -> Result<(), Error> {
-        let until = Header::lease(token, Timestamp::now().after(hold_off)).alone();
+        let until = Header::lease(token, self.now().after(hold_off)).alone();
         let until = if hold_off.is_zero() { &[] } else { &until[LEASE_UNTIL] };
         let mut script = scripts::RELEASE.key(key);
         self.ask::<bool>(Question::Script(script.arg(token.as_bytes()).arg(until))).await.map(drop)

@@ -20,7 +20,7 @@ use super::connect::Connection;
 use super::dial::{Up, dial};
 use super::link::Link;
 use super::pushes::Pushes;
-use crate::clock::{self, Instant};
+use crate::clock::{self, Instant, ServerClock};
 use crate::error::{Error, ErrorKind};
 use crate::store::in_runtime;
 
@@ -50,6 +50,7 @@ pub(super) struct Numbered<'s> {
 /// One connection for each runtime.
 pub(crate) struct PerRuntime {
     client: redis::Client,
+    pub(super) clock: ServerClock,
     /// Every call reads it, hardly any writes it: a lock would be passed from core to core.
     slots: ArcSwap<Vec<Arc<Slot>>>,
     /// Held by whoever writes the slots.
@@ -65,6 +66,7 @@ impl PerRuntime {
     pub(crate) fn new(client: redis::Client) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
             client,
+            clock: ServerClock::default(),
             slots: ArcSwap::default(),
             writing: Mutex::default(),
             next: AtomicU64::new(0),
@@ -221,6 +223,9 @@ impl Held {
             AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT_TIMEOUT)).set_response_timeout(None);
         match tokio::time::timeout(CONNECT_TIMEOUT, dial(&client, &config)).await {
             Ok(Ok(up)) => {
+                if let (Some(time), Some(connections)) = (up.time, self.connections.upgrade()) {
+                    connections.clock.said(time);
+                }
                 let _ = self.slot.up.set(up);
                 self.slot.dial.send_replace(Dial::Up);
                 self.slot.retired.notified().await;
