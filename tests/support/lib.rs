@@ -6,6 +6,7 @@
 //! - [`Stage`]: a cache on each kind of store, so that one case runs on all of them.
 //! - [`Origin`]: the work behind a cached function: counted, and held as long as the test wants.
 //! - [`Worker`]: a second process, for what one process cannot show.
+//! - [`Operation`]: a line of the history that several processes make together.
 //! - [`Events`]: the `tracing` events of the thread that runs the test.
 
 #![allow(
@@ -16,6 +17,7 @@
 
 mod commands;
 mod events;
+mod operation;
 mod origin;
 mod own_store;
 mod proxy;
@@ -27,6 +29,7 @@ use std::time::Duration;
 
 pub use commands::{Commands, Traffic};
 pub use events::{Event, Events};
+pub use operation::{Kind, Operation, monotonic};
 pub use origin::Origin;
 pub use own_store::OwnStore;
 pub use proxy::Proxy;
