@@ -23,6 +23,8 @@ mod late;
 mod lease;
 mod load;
 mod read;
+#[cfg(test)]
+mod model;
 mod single_flight;
 mod wait;
 mod write;
