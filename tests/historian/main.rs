@@ -25,8 +25,8 @@ use crate::store::{Commits, OwnRedis};
 use crate::work::Hand;
 
 /// Tasks that read, and tasks that write, in one process: enough that callers of a key meet in it.
-const READERS: u64 = 10;
-const WRITERS: u64 = 2;
+const READERS: u32 = 7;
+const WRITERS: u32 = 2;
 
 /// Far above any pause of the driver: a call that gives the store up shares runs by key alone, and then only the
 /// invalidations of its own process count. That is documented, and not what a history is about.

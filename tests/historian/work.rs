@@ -56,7 +56,7 @@ impl Hand {
                 4..10 => self.reads_until_it_goes(&place).await,
                 _ => self.reads_once(&place).await,
             }
-            rest(0..6_000).await;
+            rest(0..12_000).await;
         }
     }
 

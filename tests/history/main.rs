@@ -104,6 +104,14 @@ async fn no_read_returns_what_was_invalidated_before_it_began() {
     tally.assert_much_happened(seconds);
 }
 
+/// The store of the next test, as it should be: what is caught there is what it leaves out, and nothing else.
+#[tokio::test]
+async fn nor_on_a_store_of_the_users_own() {
+    let run = run("own", fastrand::u64(..), Duration::from_secs(5)).await;
+    let violations = check(&run.history);
+    assert!(violations.is_empty(), "{} violations:\n{}", violations.len(), shown(&violations));
+}
+
 #[tokio::test]
 async fn a_store_that_commits_without_its_lease_is_caught() {
     let started = Instant::now();
