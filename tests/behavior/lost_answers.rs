@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use cache_runtime::{Cache, redis_cached};
-use support::{Origin, LossyProxy, RedisServer, built, cache_on};
+use support::{LossyProxy, Origin, RedisServer, built, cache_on};
 
 #[redis_cached(key = "price:<id>", ttl = 600, cache = cache, skip(cache, origin, version))]
 async fn price(cache: &Cache, origin: &Origin, version: &AtomicU64, id: u64) -> u64 {

@@ -117,8 +117,8 @@ impl Store for OwnRedis {
         })
     }
 
-    async fn release(&self, key: &str, token: Token) -> Result<(), Error> {
-        let decide = |current: Option<&[u8]>| match withdraw(current, token) {
+    async fn release(&self, key: &str, token: Token, hold_off: Duration) -> Result<(), Error> {
+        let decide = |current: Option<&[u8]>| match withdraw(current, token, hold_off) {
             Withdrawal::Remove => Change::Remove,
             Withdrawal::Write(entry) => Change::Write(entry, Expiry::AtLeast(Duration::ZERO)),
             Withdrawal::Leave => Change::Leave,

@@ -22,9 +22,9 @@ mod kind;
 mod late;
 mod lease;
 mod load;
-mod read;
 #[cfg(test)]
 mod model;
+mod read;
 mod single_flight;
 mod wait;
 mod write;

@@ -251,7 +251,7 @@ impl Actor {
                 }
                 on(again, "may not take the landing")
             }
-            Landing::None | Landing::Failed | Landing::Abandoned => on(again, "was abandoned"),
+            Landing::None | Landing::Failed(_) | Landing::Abandoned => on(again, "was abandoned"),
         }
     }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::world::{World, value};
-use crate::entry::{self, Lookup, Token};
+use crate::clock::Timestamp;
+use crate::entry::{self, Flags, Header, Lookup, Token};
 use crate::explore::Next;
 use crate::store::{Admission, LeaseRequest, Take, Withdrawal};
 
@@ -122,6 +123,13 @@ impl Actor {
                 // Waiting is not to go on before the entry has changed.
                 look("finds a lease, and goes without", Ok(State::Loads { owes, held: false }));
             }
+            Lookup::Stale(header)
+                if header.flags.has(Flags::LEASED)
+                    && !header.flags.has(Flags::HELD_OFF)
+                    && header.lease_until > Timestamp::default() =>
+            {
+                look("finds a lease on a stale value, and goes without", Ok(State::Loads { owes, held: false }));
+            }
             Lookup::Missing => look("finds nothing", Ok(State::Asks { owes, displaces: None })),
             Lookup::Stale(_) | Lookup::Unusable(_) => {
                 look("finds what is no use", Ok(State::Asks { owes, displaces: head }));
@@ -139,10 +147,14 @@ impl Actor {
     fn asks(&self, owes: u8, displaces: Option<Bytes>, me: usize, world: &mut World) -> Result<State, String> {
         let take = match displaces {
             _ if self.role == Role::Refresh => Take::Any,
+            Some(head) if Header::decode(&head).is_some_and(|header| header.schema.codec == self.codec()) => {
+                Take::Refresh(head)
+            }
             Some(head) => Take::Unusable(head),
             None => Take::Missing,
         };
-        match (world.rules.admit)(world.entry.as_deref(), &LeaseRequest::new(token(me), LEASE, take)) {
+        let request = LeaseRequest::new(token(me), LEASE, take, Timestamp::now());
+        match (world.rules.admit)(world.entry.as_deref(), &request) {
             Admission::Grant(lease, _) => {
                 let displaces = world.holder.filter(|_| self.role != Role::Refresh && !world.lease_is_over());
                 if let Some(other) = displaces {
@@ -181,12 +193,15 @@ impl Actor {
                 Ok(State::Done)
             }));
         }
-        next.push(world.step(me, "fails, and gives the lease back", |world| Self::gives_back(me, world)));
+        for (what, hold_off) in [("", Duration::ZERO), (" with a pause", LEASE)] {
+            let what = format!("fails, and gives the lease back{what}");
+            next.push(world.step(me, &what, |world| Self::gives_back(me, hold_off, world)));
+        }
     }
 
-    fn gives_back(me: usize, world: &mut World) -> Result<State, String> {
+    fn gives_back(me: usize, hold_off: Duration, world: &mut World) -> Result<State, String> {
         let before = world.entry.clone();
-        match (world.rules.withdraw)(world.entry.as_deref(), token(me)) {
+        match (world.rules.withdraw)(world.entry.as_deref(), token(me), hold_off) {
             Withdrawal::Remove => world.entry = None,
             Withdrawal::Write(value) => world.write(&value),
             Withdrawal::Leave => {}

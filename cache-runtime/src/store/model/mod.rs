@@ -70,13 +70,13 @@ fn a_commit_that_takes_any_lease_for_its_own_is_found_out_and_ends_in_an_old_val
 
 #[test]
 fn a_release_that_removes_whatever_is_there_is_found_out() {
-    let careless = Rules { withdraw: |_, _| Withdrawal::Remove, ..RULES };
+    let careless = Rules { withdraw: |_, _, _| Withdrawal::Remove, ..RULES };
     assert!(shows(careless, Watch::Everything, &[FILL, FILL]).contains("gives back what it does not hold"));
 }
 
 #[test]
 fn a_release_that_removes_nothing_is_found_out() {
-    let careless = Rules { withdraw: |_, _| Withdrawal::Leave, ..RULES };
+    let careless = Rules { withdraw: |_, _, _| Withdrawal::Leave, ..RULES };
     assert!(shows(careless, Watch::Everything, &[FILL]).contains("has ended"));
 }
 

@@ -1,5 +1,7 @@
 //! The key, the origin behind it, and everybody who works on them.
 
+use std::time::Duration;
+
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::actor::{Actor, Role, State};
@@ -16,7 +18,7 @@ const FRESH_UNTIL: std::ops::Range<usize> = 17..22;
 pub(super) struct Rules {
     pub(super) admit: fn(Option<&[u8]>, &LeaseRequest) -> Admission,
     pub(super) commits: fn(Option<&[u8]>, Token) -> bool,
-    pub(super) withdraw: fn(Option<&[u8]>, Token) -> Withdrawal,
+    pub(super) withdraw: fn(Option<&[u8]>, Token, Duration) -> Withdrawal,
 }
 
 /// Which properties are looked at.
@@ -49,7 +51,7 @@ impl World {
 
     /// What a reader of this codec finds. Clocks stand still: what is over has been given a deadline in the past.
     pub(super) fn lookup(&self, codec: u8) -> Lookup {
-        classify(self.entry.as_deref(), Schema { codec, fingerprint: 0 }, || Timestamp::from_ticks(1))
+        classify(self.entry.as_deref(), Schema { codec, fingerprint: 0 }.into(), || Timestamp::from_ticks(1))
     }
 
     /// The version that stands at the key.
