@@ -63,7 +63,7 @@ impl Detaching<'_> {
             return;
         }
         for text in renamed.in_texts {
-            let cure = "write `{}` in it, and `self` behind it";
+            let cure = "make `self` an argument of the macro, as in `format!(\"{}\", self)`";
             let message = format!("`{}` gives the body a copy of `self`, which a text cannot name: {cure}", self.by);
             self.errors.at(text, message);
         }

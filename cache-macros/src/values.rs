@@ -75,12 +75,16 @@ pub(crate) fn ttl(name: &Ident, input: ParseStream) -> syn::Result<Ttl> {
     Ok(Ttl::OfValue(value))
 }
 
+const ASKED: &str = "`cache_if` is a closure, or a function, that is asked about the value";
+
 pub(crate) fn cache_if(name: &Ident, input: ParseStream) -> syn::Result<Expr> {
     let value: Expr = value(name, input)?;
     if let Some(closure) = closure(&value) {
         of_value(name, closure, usage("cache_if").unwrap_or_default())?;
-    } else if literal(&value).is_some() || matches!(value, Expr::Binary(_) | Expr::Unary(_) | Expr::Closure(_)) {
-        return Err(misuse(&value, name, "`cache_if` is a closure, or a function, that is asked about the value"));
+    } else if literal(&value).is_some() {
+        return Err(misuse(&value, name, ASKED));
+    } else if matches!(value, Expr::Binary(_) | Expr::Unary(_)) {
+        return Err(error_at(&value, format!("{ASKED}: write `cache_if = |value| {}`", value.to_token_stream())));
     }
     Ok(value)
 }
