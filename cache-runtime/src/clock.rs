@@ -1,7 +1,18 @@
 //! The only place that reads the time: monotonic time for waits and in-process expiry, wall time for what other
 //! processes read.
+//!
+//! # Whose clock?
+//!
+//! The times in an entry are those of the store. Every connection to Redis asks the server for its time once, and
+//! reads this machine's wall clock with that difference: two machines whose clocks are hours apart agree on when a value
+//! is fresh. What is left is how far a clock is moved *while* a connection lives, a correction by NTP: values are then
+//! fresh for so much longer or shorter, up to the expiry of their key, which the server alone decides. An in-process
+//! store has the monotonic clock, which nobody moves.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use once_cell::sync::Lazy;
 
 /// Monotonic time. Tokio's, so that tests under `tokio::time::pause` control it.
 pub(crate) type Instant = tokio::time::Instant;
@@ -18,7 +29,14 @@ pub(crate) struct Timestamp(u64);
 impl Timestamp {
     /// Now, on this machine's wall clock.
     pub(crate) fn now() -> Self {
-        Self(ticks(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()))
+        Self(ticks(wall()))
+    }
+
+    /// Now, on the monotonic clock: the wall clock of when it was first asked, and the time since.
+    pub(crate) fn monotonic() -> Self {
+        static START: Lazy<(Instant, Duration)> = Lazy::new(|| (now(), wall()));
+        let (start, wall) = *START;
+        Self(ticks(wall + now().saturating_duration_since(start)))
     }
 
     pub(crate) const fn from_ticks(ticks: u64) -> Self {
@@ -40,6 +58,49 @@ impl Timestamp {
     }
 }
 
+/// The wall clock of this machine, as time since the Unix epoch.
+fn wall() -> Duration {
+    let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    #[cfg(feature = "test-util")]
+    let wall = wall.saturating_add(Duration::from_millis(test_util::AHEAD_MS.load(Ordering::Relaxed)));
+    wall
+}
+
+/// How far the clock of a server is from this machine's.
+#[derive(Debug, Default)]
+pub(crate) struct ServerClock {
+    ahead_ms: AtomicI64,
+}
+
+impl ServerClock {
+    /// The server said that it is `time` since the Unix epoch, just now.
+    pub(crate) fn said(&self, time: Duration) {
+        let ms = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+        self.ahead_ms.store(ms(time) - ms(wall()), Ordering::Relaxed);
+    }
+
+    /// Now, on the server's clock.
+    pub(crate) fn now(&self) -> Timestamp {
+        let ahead = self.ahead_ms.load(Ordering::Relaxed);
+        let apart = Duration::from_millis(ahead.unsigned_abs());
+        Timestamp(ticks(if ahead < 0 { wall().saturating_sub(apart) } else { wall() + apart }))
+    }
+}
+
+/// What tests of clocks need.
+#[cfg(feature = "test-util")]
+pub mod test_util {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::Duration;
+
+    pub(super) static AHEAD_MS: AtomicU64 = AtomicU64::new(0);
+
+    /// Sets the wall clock that this process's caches read ahead, as that of a machine with a wrong clock is.
+    pub fn set_wall_clock_ahead(ahead: Duration) {
+        AHEAD_MS.store(u64::try_from(ahead.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+}
+
 /// Milliseconds in a tick.
 const TICK_MS: u64 = 10;
 
@@ -51,4 +112,19 @@ pub(crate) fn ticks(duration: Duration) -> u64 {
 /// The duration of so many ticks.
 pub(crate) fn from_ticks(ticks: u64) -> Duration {
     Duration::from_millis(ticks.saturating_mul(TICK_MS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_a_server_is_read_off_this_machines_clock() {
+        let clock = ServerClock::default();
+        for (said, ahead) in [(Duration::ZERO, Duration::ZERO), (wall() * 2, wall() * 2), (wall() / 2, wall() / 2)] {
+            clock.said(said);
+            let off = clock.now().since(Timestamp(ticks(ahead)));
+            assert!(off < Duration::from_secs(1), "{off:?} from what the server said");
+        }
+    }
 }

@@ -4,9 +4,11 @@
 //!  0  magic        0xCA
 //!  1  version      1
 //!  2  codec        1 byte, see `CodecId`
-//!  3  flags        bit 0 PAYLOAD, bit 1 LEASED, bit 2 OUTLIVES; a bit that is not known makes the entry unusable
+//!  3  flags        bit 0 PAYLOAD, bit 1 LEASED, bit 2 OUTLIVES, bit 3 HELD_OFF, bit 4 NONE, bit 5 FAILURE; a bit that
+//!                  is not known makes the entry unusable
 //!  4  token        8 bytes, of the fill that holds the lease or wrote the payload
-//! 12  lease until  5 bytes, ticks of 10 ms since the Unix epoch (all numbers are big-endian)
+//! 12  lease until  5 bytes, ticks of 10 ms since the Unix epoch (all numbers are big-endian); with HELD_OFF, until when
+//!                  the origin is left alone
 //! 17  fresh until  5 bytes, likewise
 //! 22  lifetime     4 bytes, ticks: fresh until minus lifetime is when the value was stored
 //! 26  load cost    2 bytes, ticks that the last load took, saturating (655 s)
@@ -62,7 +64,13 @@ impl Flags {
     /// The key outlives the freshness of the value, so readers must look at `fresh until`. Without it presence is
     /// freshness, and no reader's clock matters.
     pub(crate) const OUTLIVES: Self = Self(1 << 2);
-    const KNOWN: u8 = 0b111;
+    /// A load failed: until the lease deadline nobody tries again, and the value is served as it is.
+    pub(crate) const HELD_OFF: Self = Self(1 << 3);
+    /// The payload is empty and stands for `None`.
+    pub(crate) const NONE: Self = Self(1 << 4);
+    /// The payload is the error that the function returned.
+    pub(crate) const FAILURE: Self = Self(1 << 5);
+    const KNOWN: u8 = 0b11_1111;
 
     pub(crate) const fn has(self, flag: Self) -> bool {
         self.0 & flag.0 != 0
@@ -82,6 +90,20 @@ impl Flags {
 pub(crate) struct Schema {
     pub(crate) codec: u8,
     pub(crate) fingerprint: u32,
+}
+
+/// What a reader can read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Expected {
+    pub(crate) value: Schema,
+    /// The fingerprint of errors, where they are stored.
+    pub(crate) failure: Option<u32>,
+}
+
+impl From<Schema> for Expected {
+    fn from(value: Schema) -> Self {
+        Self { value, failure: None }
+    }
 }
 
 /// A decoded header.
@@ -110,17 +132,23 @@ impl Header {
         }
     }
 
-    /// The header of a value stored now and fresh for `ttl`.
-    pub(crate) fn value(schema: Schema, token: Token, ttl: Duration, load_cost: Duration) -> Self {
+    /// The header of a value stored at `now` and fresh for `ttl`.
+    pub(crate) fn value(schema: Schema, token: Token, now: Timestamp, ttl: Duration) -> Self {
         Self {
             schema,
             flags: Flags::PAYLOAD,
             token,
             lease_until: Timestamp::default(),
-            fresh_until: Timestamp::now().after(ttl),
+            fresh_until: now.after(ttl),
             lifetime: u32::try_from(clock::ticks(ttl)).unwrap_or(u32::MAX),
-            load_cost: u16::try_from(clock::ticks(load_cost)).unwrap_or(u16::MAX),
+            load_cost: 0,
         }
+    }
+
+    /// The same header, of a value that took so long to load.
+    pub(crate) fn costing(mut self, load: Duration) -> Self {
+        self.load_cost = u16::try_from(clock::ticks(load)).unwrap_or(u16::MAX);
+        self
     }
 
     /// Reads the first 32 bytes; `None` where they are not a header of this version.
@@ -153,9 +181,15 @@ impl Header {
         out.put_u32(self.schema.fingerprint);
     }
 
-    /// How long the value stays fresh, zero when it no longer is.
-    pub(crate) fn fresh_for(&self) -> Duration {
-        self.fresh_until.since(Timestamp::now())
+    /// The same header, of a key that lives for longer than its value is fresh.
+    pub(crate) fn outliving(mut self) -> Self {
+        self.flags = self.flags.with(Flags::OUTLIVES);
+        self
+    }
+
+    /// How long ago the value was stored.
+    pub(crate) fn age(&self, now: Timestamp) -> Duration {
+        now.after(clock::from_ticks(self.lifetime.into())).since(self.fresh_until)
     }
 
     /// An entry of this header and no payload.
@@ -193,7 +227,7 @@ pub(crate) fn head(entry: &[u8]) -> &[u8] {
 pub(crate) enum Lookup {
     /// A value to serve.
     Fresh(Header),
-    /// A value past its freshness.
+    /// A value past its freshness, maybe with a refresh lease on it.
     Stale(Header),
     /// No value yet: the holder of this token is loading it.
     Pending(Token),
@@ -203,8 +237,9 @@ pub(crate) enum Lookup {
     Missing,
 }
 
-/// Decides what an entry is worth to a reader that expects `schema`. Most entries do not make it ask for the time.
-pub(crate) fn classify(entry: Option<&[u8]>, schema: Schema, now: impl Fn() -> Timestamp) -> Lookup {
+/// Decides what an entry is worth to a reader that can read what is `expected`. Most entries do not make it ask for the
+/// time.
+pub(crate) fn classify(entry: Option<&[u8]>, expected: Expected, now: impl Fn() -> Timestamp) -> Lookup {
     let Some(bytes) = entry else { return Lookup::Missing };
     let Some(header) = Header::decode(bytes) else {
         return Lookup::Unusable("not an entry of this format version");
@@ -212,16 +247,15 @@ pub(crate) fn classify(entry: Option<&[u8]>, schema: Schema, now: impl Fn() -> T
     if !header.flags.has(Flags::PAYLOAD) {
         return Lookup::Pending(header.token);
     }
-    if header.schema.codec != schema.codec {
+    if header.schema.codec != expected.value.codec {
         return Lookup::Unusable("written with another codec");
     }
-    if header.schema.fingerprint != schema.fingerprint {
+    let fingerprint =
+        if header.flags.has(Flags::FAILURE) { expected.failure } else { Some(expected.value.fingerprint) };
+    if Some(header.schema.fingerprint) != fingerprint {
         return Lookup::Unusable("written from another shape of the type");
     }
     if header.flags.has(Flags::OUTLIVES) && now() >= header.fresh_until {
-        if header.flags.has(Flags::LEASED) && now() < header.lease_until {
-            return Lookup::Pending(header.token);
-        }
         return Lookup::Stale(header);
     }
     Lookup::Fresh(header)
@@ -274,8 +308,8 @@ mod tests {
     #[test]
     fn a_reader_takes_only_what_it_can_read() {
         let now = Timestamp::from_ticks(5);
-        let classify = |bytes: &[u8]| classify(Some(bytes), SCHEMA, || now);
-        assert_eq!(super::classify(None, SCHEMA, || now), Lookup::Missing);
+        let classify = |bytes: &[u8]| classify(Some(bytes), SCHEMA.into(), || now);
+        assert_eq!(super::classify(None, SCHEMA.into(), || now), Lookup::Missing);
         assert_eq!(classify(&bytes(&value(), b"x")), Lookup::Fresh(value()));
         assert_eq!(classify(&Header::lease(TOKEN, now).alone()), Lookup::Pending(TOKEN));
         for foreign in [&b""[..], b"{\"id\":7}", &bytes(&value(), b"")[..31], &[0xCA; 40]] {
@@ -283,7 +317,7 @@ mod tests {
         }
         for (offset, what) in [(1, "version"), (2, "codec"), (3, "flags"), (28, "fingerprint")] {
             let mut other = bytes(&value(), b"x");
-            other[offset] ^= 0x10;
+            other[offset] ^= 0x40;
             assert!(matches!(classify(&other), Lookup::Unusable(_)), "another {what} is served");
         }
     }
@@ -291,14 +325,22 @@ mod tests {
     #[test]
     fn freshness_is_judged_by_the_clock_only_where_the_key_outlives_it() {
         let late = Timestamp::from_ticks(u64::MAX);
-        assert!(matches!(classify(Some(&bytes(&value(), b"x")), SCHEMA, || late), Lookup::Fresh(_)));
-        let mut outliving = value();
-        outliving.flags = outliving.flags.with(Flags::OUTLIVES);
-        assert!(matches!(classify(Some(&bytes(&outliving, b"x")), SCHEMA, || late), Lookup::Stale(_)));
-        outliving.flags = outliving.flags.with(Flags::LEASED);
-        outliving.fresh_until = Timestamp::from_ticks(1);
-        outliving.lease_until = Timestamp::from_ticks(9);
-        let during = Timestamp::from_ticks(5);
-        assert_eq!(classify(Some(&bytes(&outliving, b"x")), SCHEMA, || during), Lookup::Pending(TOKEN));
+        assert!(matches!(classify(Some(&bytes(&value(), b"x")), SCHEMA.into(), || late), Lookup::Fresh(_)));
+        let outliving = bytes(&value().outliving(), b"x");
+        assert!(matches!(classify(Some(&outliving), SCHEMA.into(), || late), Lookup::Stale(_)));
+    }
+
+    #[test]
+    fn an_error_is_read_only_by_who_stores_that_error() {
+        let mut failure = value();
+        failure.flags = failure.flags.with(Flags::FAILURE);
+        let failure = bytes(&failure, b"x");
+        let classify = |failure_of| {
+            let expected = Expected { value: SCHEMA, failure: failure_of };
+            classify(Some(&failure), expected, || Timestamp::from_ticks(5))
+        };
+        assert!(matches!(classify(Some(SCHEMA.fingerprint)), Lookup::Fresh(_)));
+        assert!(matches!(classify(Some(1)), Lookup::Unusable(_)));
+        assert!(matches!(classify(None), Lookup::Unusable(_)));
     }
 }

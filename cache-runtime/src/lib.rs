@@ -31,6 +31,8 @@ pub mod __private;
 pub use cache_macros::{KeyPart, redis_cached};
 
 pub use self::cache::{Cache, CacheBuilder};
+#[cfg(feature = "test-util")]
+pub use self::clock::test_util;
 #[cfg(feature = "bincode")]
 pub use self::codec::Bincode;
 #[cfg(feature = "json")]

@@ -42,6 +42,31 @@ pub(crate) fn not_encoded(site: &Site, key: &str, error: &Error) {
     event!(warn, site, key, %error, "a value cannot be encoded and is not stored");
 }
 
+/// A function failed, and an old value is served in its place.
+pub(crate) fn served_stale(site: &Site, key: &str) {
+    event!(warn, site, key, "the function failed, an old value is served");
+}
+
+/// A function panicked, and its panic is not its caller's.
+pub(crate) fn panicked(site: &Site, key: &str) {
+    event!(error, site, key, "the function panicked");
+}
+
+/// A function did not end in time, and an old value is served in its place.
+pub(crate) fn served_late(site: &Site, key: &str, limit: Duration) {
+    event!(warn, site, key, ?limit, "the function takes too long, an old value is served");
+}
+
+/// A function did not end in time, and its caller gets an error.
+pub(crate) fn gave_up_late(site: &Site, key: &str, limit: Duration) {
+    event!(warn, site, key, ?limit, "the function takes too long, the caller gets an error");
+}
+
+/// A value is to be refreshed, and the bound on refreshes is reached.
+pub(crate) fn refresh_put_off(site: &Site, key: &str) {
+    event!(warn, site, key, "no refresh is started, since as many as may run at once are running");
+}
+
 /// A TTL of zero came out of an expression.
 pub(crate) fn zero_ttl(site: &Site, key: &str) {
     event!(warn, site, key, "the TTL is zero, so the value is not stored");
@@ -77,9 +102,19 @@ pub(crate) fn waits(site: &Site, key: &str) {
     event!(debug, site, key, "another process loads this key, waiting for its value");
 }
 
+/// A new connection brings no pushes. The server's own words are left out: they can repeat the password.
+pub(crate) fn no_pushes(why: &'static str) {
+    tracing::debug!(target: TARGET, why, "Redis does not push changes here: callers that wait for another process poll");
+}
+
 /// A call outside of any tokio runtime.
 pub(crate) fn no_runtime(site: &Site, key: &str) {
     event!(warn, site, key, "called outside of a tokio runtime, so the cache is not used");
+}
+
+/// A server does not tell its time.
+pub(crate) fn no_server_time() {
+    tracing::debug!(target: TARGET, "the server does not tell its time: freshness goes by this machine's clock");
 }
 
 /// A key was invalidated.

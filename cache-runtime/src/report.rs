@@ -17,12 +17,18 @@ pub enum Outcome {
     Coalesced,
     /// Another process ran the function, and this one waited for its value.
     Waited,
+    /// Another process ran the function and failed or was gone: this call waited for it, took over and ran it.
+    Stolen,
     /// The function ran because a `refresh` scope said so.
     Refreshed,
+    /// The function ran in the background, to replace a value that was served meanwhile.
+    Revalidated,
     /// The function ran without the cache: a `bypass` scope, a disabled cache, or a function that reached its own key.
     Bypassed,
     /// The function ran because the cache failed.
     Degraded,
+    /// The function took longer than its `timeout`, and the caller got an error. The function runs on.
+    TimedOut,
 }
 
 impl Outcome {
@@ -33,9 +39,12 @@ impl Outcome {
             Self::Miss => "miss",
             Self::Coalesced => "coalesced",
             Self::Waited => "waited",
+            Self::Stolen => "stolen",
             Self::Refreshed => "refreshed",
+            Self::Revalidated => "revalidated",
             Self::Bypassed => "bypassed",
             Self::Degraded => "degraded",
+            Self::TimedOut => "timed out",
         }
     }
 }
@@ -53,6 +62,8 @@ pub struct CallReport {
     pub(crate) key: String,
     pub(crate) outcome: Outcome,
     pub(crate) fresh_for: Option<Duration>,
+    pub(crate) stale_for: Option<Duration>,
+    pub(crate) age: Option<Duration>,
     pub(crate) stored: bool,
 }
 
@@ -80,6 +91,20 @@ impl CallReport {
     #[must_use]
     pub fn fresh_for(&self) -> Option<Duration> {
         self.fresh_for
+    }
+
+    /// For how long the value that was served has not been fresh, by this machine's clock: zero for a fresh one; `None` for
+    /// one that did not come from the cache.
+    #[must_use]
+    pub fn stale_for(&self) -> Option<Duration> {
+        self.stale_for
+    }
+
+    /// How long ago the value that was served was stored, by this machine's clock; `None` for one that did not come from
+    /// the cache.
+    #[must_use]
+    pub fn age(&self) -> Option<Duration> {
+        self.age
     }
 
     /// Whether this call stored its value.
@@ -140,14 +165,18 @@ impl fmt::Display for CacheStatus<'_> {
             f.write_str(if index == 0 { "redis_cached" } else { ", redis_cached" })?;
             f.write_str(match call.outcome {
                 Outcome::Hit | Outcome::Stale => "; hit",
-                Outcome::Miss => "; fwd=miss",
+                Outcome::Miss | Outcome::Stolen => "; fwd=miss",
                 Outcome::Coalesced | Outcome::Waited => "; fwd=miss; collapsed",
-                Outcome::Refreshed => "; fwd=request",
+                Outcome::Refreshed | Outcome::Revalidated => "; fwd=request",
                 Outcome::Bypassed => "; fwd=bypass",
                 Outcome::Degraded => "; fwd=miss; detail=degraded",
+                Outcome::TimedOut => "; fwd=miss; detail=timeout",
             })?;
-            if let (Outcome::Hit | Outcome::Stale, Some(fresh_for)) = (call.outcome, call.fresh_for) {
-                write!(f, "; ttl={}", fresh_for.as_secs())?;
+            match (call.outcome, call.fresh_for, call.stale_for) {
+                (Outcome::Hit, Some(fresh_for), _) => write!(f, "; ttl={}", fresh_for.as_secs())?,
+                // Whole seconds, and below zero: that is how RFC 9211 tells a stale response.
+                (Outcome::Stale, _, Some(stale_for)) => write!(f, "; ttl=-{}", stale_for.as_secs().max(1))?,
+                _ => {}
             }
             if call.stored {
                 f.write_str("; stored")?;
@@ -184,7 +213,15 @@ mod tests {
 
     fn call(key: &str, outcome: Outcome, fresh_for: Option<u64>, stored: bool) -> CallReport {
         let fresh_for = fresh_for.map(Duration::from_secs);
-        CallReport { function: "f", key: key.into(), outcome, fresh_for, stored }
+        CallReport {
+            function: "f",
+            key: key.into(),
+            outcome,
+            fresh_for,
+            stale_for: Some(Duration::from_secs(3)),
+            age: None,
+            stored,
+        }
     }
 
     #[test]
@@ -193,12 +230,14 @@ mod tests {
             call("user:7:v1", Outcome::Hit, Some(540), false),
             call("say \"hi\" ä", Outcome::Miss, None, true),
             call("k", Outcome::Coalesced, Some(9), false),
+            call("s", Outcome::Stale, Some(0), false),
         ]);
         assert_eq!(
             report.cache_status().to_string(),
             "redis_cached; hit; ttl=540; key=\"user:7:v1\", \
              redis_cached; fwd=miss; stored; key=\"say \\\"hi\\\" ?\", \
-             redis_cached; fwd=miss; collapsed; key=\"k\""
+             redis_cached; fwd=miss; collapsed; key=\"k\", \
+             redis_cached; hit; ttl=-3; key=\"s\""
         );
         assert_eq!(report.cache_status().without_keys().to_string().matches("key").count(), 0);
         assert_eq!(Report::new(Vec::new()).cache_status().to_string(), "");

@@ -73,6 +73,11 @@ pub fn report<F: Future>(future: F) -> impl Future<Output = (F::Output, Report)>
     }
 }
 
+/// Takes the scopes of this task along into another.
+pub(crate) fn inherit<F: Future>(future: F) -> impl Future<Output = F::Output> {
+    SCOPE.scope(current(), future)
+}
+
 /// The mode that a call runs in.
 pub(crate) fn mode() -> Mode {
     SCOPE.try_with(|scope| scope.mode).unwrap_or_default()

@@ -15,8 +15,21 @@ struct Failing {
     runs: AtomicU64,
 }
 
+/// An error that cannot be cloned.
+#[derive(Debug)]
+struct Refused(u64);
+
 #[redis_cached(key = "failing", cache = cache, skip(cache, origin))]
-async fn failing(cache: &Cache, origin: &Failing) -> Result<u64, u64> {
+async fn failing(cache: &Cache, origin: &Failing) -> Result<u64, Refused> {
+    ask(origin).await.map_err(Refused)
+}
+
+#[redis_cached(key = "failing", cache = cache, skip(cache, origin))]
+async fn failing_for_all(cache: &Cache, origin: &Failing) -> Result<u64, u64> {
+    ask(origin).await
+}
+
+async fn ask(origin: &Failing) -> Result<u64, u64> {
     let run = origin.runs.fetch_add(1, Ordering::SeqCst);
     let asking = origin.asking.fetch_add(1, Ordering::SeqCst) + 1;
     origin.most.fetch_max(asking, Ordering::SeqCst);
@@ -31,10 +44,18 @@ async fn callers_of_a_failing_origin_try_again_in_widening_groups() {
     let begun = tokio::time::Instant::now();
     let answers = join_all((0..63).map(|_| failing(&cache, &origin))).await;
 
-    let mut errors: Vec<_> = answers.into_iter().map(|answer| answer.expect_err("the origin fails")).collect();
+    let mut errors: Vec<_> = answers.into_iter().map(|answer| answer.expect_err("the origin fails").0).collect();
     errors.sort_unstable();
     assert_eq!(errors, (0..63).collect::<Vec<_>>(), "each caller has the error of its own run");
     // 1 + 2 + 4 + 8 + 16 + 32 callers, a second each.
     assert_eq!(begun.elapsed().as_secs(), 6);
     assert_eq!(origin.most.load(Ordering::SeqCst), 32);
+}
+
+#[tokio::test(start_paused = true)]
+async fn callers_of_one_run_share_an_error_that_can_be_cloned() {
+    let (cache, origin) = (built(Cache::builder().memory(Memory::entries(10))), Failing::default());
+    let answers = join_all((0..63).map(|_| failing_for_all(&cache, &origin))).await;
+    assert_eq!(answers, vec![Err(0); 63]);
+    assert_eq!(failing_for_all(&cache, &origin).await, Err(1), "who comes later asks anew");
 }

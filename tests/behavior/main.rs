@@ -13,4 +13,5 @@ mod runtimes;
 mod scopes;
 mod served;
 mod unusable_bytes;
+mod waiting;
 mod without_runtime;

@@ -10,7 +10,14 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use crate::{RedisServer, within};
 
 /// What connections say of themselves when they open, or what the counting itself sends.
-const SET_UP: [&str; 7] = ["auth", "client", "command", "hello", "info", "ping", "select"];
+const SET_UP: [&str; 8] = ["auth", "client", "command", "hello", "info", "ping", "select", "time"];
+
+/// What is no set-up for all that: who registers for a push pays for it with each wait.
+const REGISTRATION: &str = "client|caching";
+
+fn is_set_up(name: &str) -> bool {
+    name != REGISTRATION && SET_UP.contains(&name.split('|').next().unwrap_or(name))
+}
 
 /// How often each command ran, from `INFO commandstats`. Commands run by a script are counted beside the script.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +37,7 @@ impl Commands {
     pub fn since(&self, earlier: &Self) -> BTreeMap<String, u64> {
         self.0
             .iter()
-            .filter(|(name, _)| !SET_UP.contains(&name.split('|').next().unwrap_or(name)))
+            .filter(|(name, _)| !is_set_up(name))
             .map(|(name, calls)| (name.clone(), calls - earlier.0.get(name).copied().unwrap_or(0)))
             .filter(|(_, calls)| *calls > 0)
             .collect()
@@ -60,10 +67,13 @@ impl Traffic {
         let stream =
             TcpStream::connect(("127.0.0.1", server.port())).await.expect("a running server takes connections");
         let (read, mut write) = stream.into_split();
-        write.write_all(b"MONITOR\r\n").await.expect("a running server reads");
         let mut lines = BufReader::new(read).lines();
-        let answer = within("the answer to MONITOR", lines.next_line()).await.expect("a running server answers");
-        assert_eq!(answer.as_deref(), Some("+OK"), "MONITOR was refused");
+        let password = server.password().map(|password| format!("AUTH {password}"));
+        for command in password.into_iter().chain(["MONITOR".to_owned()]) {
+            write.write_all(format!("{command}\r\n").as_bytes()).await.expect("a running server reads");
+            let answer = within("the answer to MONITOR", lines.next_line()).await.expect("a running server answers");
+            assert_eq!(answer.as_deref(), Some("+OK"), "{command} was refused");
+        }
         Self { lines, seen: BTreeMap::new(), url: server.url(), _write: write }
     }
 
@@ -86,7 +96,7 @@ impl Traffic {
         loop {
             match self.next().await {
                 Some((_, line)) if line.contains(MARK) => return sent,
-                Some((name, _)) if !SET_UP.contains(&name.as_str()) => sent.push(name),
+                Some((name, _)) if !is_set_up(&name) => sent.push(name),
                 _ => {}
             }
         }
@@ -102,10 +112,15 @@ impl Traffic {
     }
 }
 
-/// `+1700000000.123456 [0 127.0.0.1:40000] "GET" "user:7"` → `"get"`; nothing for what a script calls (`[0 lua]`).
+/// `+1700000000.123456 [0 127.0.0.1:40000] "GET" "user:7"` → `"get"`; nothing for what a script calls (`[0 lua]`). The
+/// commands of `CLIENT` are told apart, as the statistics do.
 fn command(line: &str) -> Option<String> {
     let (_, after) = line.split_once(" [")?;
     let (client, words) = after.split_once("] ")?;
-    let name = words.strip_prefix('"')?.split('"').next()?;
-    (!client.ends_with(" lua")).then(|| name.to_lowercase())
+    let mut words = words.strip_prefix('"')?.split('"').step_by(2).map(str::to_lowercase);
+    let name = match (words.next()?, words.next()) {
+        (name, Some(subcommand)) if name == "client" => format!("{name}|{subcommand}"),
+        (name, _) => name,
+    };
+    (!client.ends_with(" lua")).then_some(name)
 }

@@ -68,9 +68,9 @@ impl Store for OwnStore {
         Ok(Commit::Stored)
     }
 
-    async fn release(&self, key: &str, token: Token) -> Result<(), Error> {
+    async fn release(&self, key: &str, token: Token, hold_off: Duration) -> Result<(), Error> {
         let mut entries = self.lock();
-        match withdraw(entries.get(key).map(|(entry, _)| &entry[..]), token) {
+        match withdraw(entries.get(key).map(|(entry, _)| &entry[..]), token, hold_off) {
             Withdrawal::Remove => drop(entries.remove(key)),
             Withdrawal::Write(bytes) => {
                 if let Some((entry, _)) = entries.get_mut(key) {

@@ -149,7 +149,7 @@ impl RedisServer {
         Ok(())
     }
 
-    fn password(&self) -> Option<&str> {
+    pub(crate) fn password(&self) -> Option<&str> {
         let option = self.args.iter().position(|arg| arg == "--requirepass")?;
         self.args.get(option + 1).map(String::as_str)
     }

@@ -2,7 +2,7 @@
 
 use cache_runtime::{Cache, CacheBuilder, Memory};
 
-use crate::{OwnStore, RedisServer};
+use crate::{OwnStore, PATIENCE, RedisServer};
 
 /// A cache on a store of the test's own.
 #[derive(Debug)]
@@ -23,7 +23,8 @@ impl Stage {
     /// On a Redis of its own.
     pub async fn redis() -> Self {
         let server = RedisServer::start().await;
-        let cache = cache_on(&server);
+        // The deadline is not what these tests are about, and a busy machine is slow.
+        let cache = built(Cache::builder().redis_url(server.url()).deadline(PATIENCE));
         Self { cache, server: Some(server) }
     }
 

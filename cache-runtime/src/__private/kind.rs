@@ -1,20 +1,37 @@
 //! Tells the kinds of functions apart by type, never by how the return type is written: aliases work.
 //!
 //! `kind_of(&body).kind()` looks for the method at each level of `Deref` in turn, and takes the first that fits the
-//! output of the body: `Result<Option<T>, E>` or `Option<T>`, then `Result<T, E>`, then anything.
+//! output of the body: `Result<Option<T>, E>` and `Result<T, E>` with an error that can be cloned, then
+//! `Result<Option<T>, E>` or `Option<T>`, then `Result<T, E>`, then anything.
+
+#![expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "the methods are found through `Deref`, on a value")]
 
 use std::future::Future;
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::pin::Pin;
 
-use crate::engine::{Fallible, FallibleOptional, Optional, Plain};
+use crate::engine::{FailClosed, Fallible, FallibleOptional, Kind, MadeOf, Optional, Plain, Sharing};
 
 /// The kind of the function whose body this is.
 #[must_use]
-pub fn kind_of<B: Future>(_body: &Pin<&mut B>) -> OfOptional<B::Output> {
-    OfOptional(OfResult(OfValue(PhantomData)))
+pub fn kind_of<B: Future>(_body: &Pin<&mut B>) -> OfSharedOptional<B::Output> {
+    OfSharedOptional::new()
 }
+
+/// The kind of the function whose body this makes.
+#[must_use]
+pub fn kind_of_load<F: FnOnce() -> B, B: Future>(_load: &F) -> OfSharedOptional<B::Output> {
+    OfSharedOptional::new()
+}
+
+/// Functions that return an option in a result whose error can be cloned.
+#[derive(Debug)]
+pub struct OfSharedOptional<R>(OfShared<R>);
+
+/// Functions that return a result whose error can be cloned.
+#[derive(Debug)]
+pub struct OfShared<R>(OfOptional<R>);
 
 /// Functions that return an option, maybe in a result.
 #[derive(Debug)]
@@ -27,6 +44,34 @@ pub struct OfResult<R>(OfValue<R>);
 /// All functions.
 #[derive(Debug)]
 pub struct OfValue<R>(PhantomData<fn() -> R>);
+
+impl<R> OfSharedOptional<R> {
+    fn new() -> Self {
+        Self(OfShared(OfOptional(OfResult(OfValue(PhantomData)))))
+    }
+
+    /// Without those that share their error: one that borrows cannot be shared, and bounds do not tell which does.
+    #[must_use]
+    pub fn unshared(&self) -> &OfOptional<R> {
+        &self.0.0
+    }
+}
+
+impl<T, E: Clone + Send + Sync + 'static> OfSharedOptional<Result<Option<T>, E>> {
+    /// The kind, found.
+    #[must_use]
+    pub fn kind(&self) -> PhantomData<Sharing<FallibleOptional<T, E>>> {
+        PhantomData
+    }
+}
+
+impl<T, E: Clone + Send + Sync + 'static> OfShared<Result<T, E>> {
+    /// The kind, found.
+    #[must_use]
+    pub fn kind(&self) -> PhantomData<Sharing<Fallible<T, E>>> {
+        PhantomData
+    }
+}
 
 macro_rules! kinds {
     ($(<$($generic:ident),*> $level:ident<$returned:ty> => $kind:ty;)*) => {$(
@@ -46,16 +91,56 @@ kinds! {
     <> OfValue<T> => Plain<T>;
 }
 
-impl<R> Deref for OfOptional<R> {
-    type Target = OfResult<R>;
+macro_rules! levels {
+    ($($level:ident => $next:ident;)*) => {$(
+        impl<R> Deref for $level<R> {
+            type Target = $next<R>;
 
-    fn deref(&self) -> &Self::Target {
-        &self.0
+            fn deref(&self) -> &Self::Target {
+                &self.0
+            }
+        }
+    )*};
+}
+levels! {
+    OfSharedOptional => OfShared;
+    OfShared => OfOptional;
+    OfOptional => OfResult;
+    OfResult => OfValue;
+}
+
+/// What a caller of this kind gets whose wait is over: `late_of(kind).late()`.
+#[must_use]
+pub fn late_of<K: Kind>(_: PhantomData<K>) -> LateError<K> {
+    LateError(LateNever(PhantomData))
+}
+
+/// Kinds whose error can be made of the cache's.
+#[derive(Debug)]
+pub struct LateError<K>(LateNever<K>);
+
+/// All kinds.
+#[derive(Debug)]
+pub struct LateNever<K>(PhantomData<K>);
+
+impl<K: FailClosed> LateError<K> {
+    /// The cache's error.
+    #[must_use]
+    pub fn late(&self) -> MadeOf<K> {
+        Some(K::fail)
     }
 }
 
-impl<R> Deref for OfResult<R> {
-    type Target = OfValue<R>;
+impl<K: Kind> LateNever<K> {
+    /// It waits on.
+    #[must_use]
+    pub fn late(&self) -> MadeOf<K> {
+        None
+    }
+}
+
+impl<K> Deref for LateError<K> {
+    type Target = LateNever<K>;
 
     fn deref(&self) -> &Self::Target {
         &self.0

@@ -2,6 +2,7 @@
 //! is why `cache-runtime` and `cache-macros` pin each other exactly.
 
 mod kind;
+mod own;
 
 use std::future::Future;
 use std::marker::PhantomData;
@@ -9,19 +10,23 @@ use std::pin::Pin;
 
 pub use std::time::Duration;
 
-pub use self::kind::kind_of;
+pub use self::kind::{kind_of, kind_of_load, late_of};
+pub use self::own::{Own, Owning, own};
 pub use crate::codec::{Coding, Format, Named, OfCache};
-pub use crate::engine::{FailClosed, Fallible, FallibleOptional, Kind, Loaded, Optional, Plain, Value};
+pub use crate::engine::{
+    CachesFailures, CachesNone, FailClosed, Fails, FailureCoding, Fallible, FallibleOptional, Hooked, Hooks, Kind,
+    Loaded, MadeOf, Optional, OrFail, Output, Plain, Shared, Sharing, Value, hooks,
+};
 pub use crate::site::Site;
 
 pub use crate::cache::CacheRef;
 
 use crate::cache::Cache;
-use crate::engine::{Call, Read, Request};
-use crate::entry::Schema;
-use crate::error::Error;
+use crate::engine::{Call, Detached, Read, Request};
+use crate::entry::Expected;
 use crate::handle::Entry;
 use crate::key::{self, KeyPart, KeyWriter};
+use crate::policy::freshness::Freshness;
 use crate::policy::{Lock, Others};
 use crate::scope::{self, Mode};
 
@@ -53,16 +58,21 @@ struct Draft {
     ttl: Option<Duration>,
     jitter: Option<f64>,
     lock: Lock,
+    freshness: Freshness,
+    timeout: Option<Duration>,
+    none_ttl: Option<Duration>,
+    err_ttl: Option<Duration>,
 }
 
 impl Draft {
-    /// The call, resolved against the cache's defaults.
-    fn call(self, schema: Schema, refuses: bool) -> Call {
+    /// The call.
+    fn call(self, expected: Expected, refuses: bool) -> Box<Call> {
         let (cache, request) = self.into_parts();
         let mode = if cache.get().shared().enabled { scope::mode() } else { Mode::Bypass };
-        Call::new(cache, request, schema, mode, refuses)
+        Box::new(Call::new(cache, request, expected, mode, refuses))
     }
 
+    /// The request, resolved against the cache's defaults.
     fn into_parts(self) -> (CacheRef, Request) {
         let defaults = self.cache.get().shared();
         let request = Request {
@@ -71,6 +81,10 @@ impl Draft {
             ttl: self.ttl.unwrap_or(defaults.ttl),
             jitter: self.jitter.unwrap_or(defaults.jitter),
             lock: self.lock.bounded(),
+            freshness: self.freshness,
+            timeout: self.timeout,
+            none_ttl: self.none_ttl,
+            err_ttl: self.err_ttl,
         };
         (self.cache, request)
     }
@@ -85,7 +99,19 @@ pub fn plan(site: &'static Site, cache: CacheRef) -> Plan {
     let prefix = &cache.get().shared().prefix;
     let mut key = String::with_capacity(prefix.len() + site.template.len() + VALUES_LEN);
     key.push_str(prefix);
-    Plan { draft: Draft { site, cache, key, ttl: None, jitter: None, lock: Lock::default() }, coding: PhantomData }
+    let draft = Draft {
+        site,
+        cache,
+        key,
+        ttl: None,
+        jitter: None,
+        lock: Lock::default(),
+        freshness: Freshness::default(),
+        timeout: None,
+        none_ttl: None,
+        err_ttl: None,
+    };
+    Plan { draft, coding: PhantomData }
 }
 
 impl<C> Plan<C> {
@@ -124,6 +150,48 @@ impl<C> Plan<C> {
         self
     }
 
+    /// `stale_while_revalidate = …`
+    #[must_use]
+    pub fn stale_while_revalidate(mut self, window: Duration) -> Self {
+        self.draft.freshness.stale_while_revalidate = window;
+        self
+    }
+
+    /// `stale_if_error = …`
+    #[must_use]
+    pub fn stale_if_error(mut self, window: Duration) -> Self {
+        self.draft.freshness.stale_if_error = window;
+        self
+    }
+
+    /// `early_refresh = …`
+    #[must_use]
+    pub fn early_refresh(mut self, beta: f64) -> Self {
+        self.draft.freshness.early_refresh = beta;
+        self
+    }
+
+    /// `timeout = …`
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.draft.timeout = Some(timeout);
+        self
+    }
+
+    /// `none_ttl = …`
+    #[must_use]
+    pub fn none_ttl(mut self, ttl: Duration) -> Self {
+        self.draft.none_ttl = Some(ttl);
+        self
+    }
+
+    /// `err_ttl = …`
+    #[must_use]
+    pub fn err_ttl(mut self, ttl: Duration) -> Self {
+        self.draft.err_ttl = Some(ttl);
+        self
+    }
+
     /// `codec = …`. That it is one is asked in [`read`] alone, so that a mistake is reported once.
     #[must_use]
     pub fn codec<N>(self) -> Plan<Named<N>> {
@@ -144,6 +212,16 @@ impl<C> Plan<C> {
         self
     }
 
+    /// The call of a function with these hooks.
+    fn call<H: Hooks>(self, refuses: bool) -> Box<Call>
+    where
+        C: Coding,
+    {
+        let engine = self.draft.cache.engine();
+        let value = engine.schema::<C, <H::Kind as Kind>::Value>(self.draft.site);
+        self.draft.call(Expected { value, failure: H::Failures::fingerprint() }, refuses)
+    }
+
     /// The handle of the entry.
     pub fn entry<R>(self) -> Entry<R, C> {
         let (cache, request) = self.draft.into_parts();
@@ -152,32 +230,43 @@ impl<C> Plan<C> {
 }
 
 /// A cached call: the function's future runs at most once.
-pub fn read<K, C, B>(plan: Plan<C>, _: PhantomData<K>, body: Pin<&mut B>) -> impl Future<Output = K::Output>
+pub fn read<K, C, B>(plan: Plan<C>, kind: PhantomData<K>, body: Pin<&mut B>) -> impl Future<Output = K::Output>
 where
     K: Kind,
     C: Coding,
     B: Future<Output = K::Output>,
 {
-    begin::<K, C, B>(plan, body, None)
+    Read::<_, C, B>::new(plan.call::<PhantomData<K>>(false), kind, body)
 }
 
 /// A cached call under `fail_open = false`.
-pub fn read_or_fail<K, C, B>(plan: Plan<C>, _: PhantomData<K>, body: Pin<&mut B>) -> impl Future<Output = K::Output>
+pub fn read_or_fail<K, C, B>(plan: Plan<C>, kind: PhantomData<K>, body: Pin<&mut B>) -> impl Future<Output = K::Output>
 where
     K: FailClosed,
     C: Coding,
     B: Future<Output = K::Output>,
 {
-    begin::<K, C, B>(plan, body, Some(K::fail))
+    Read::<_, C, B>::new(plan.call::<OrFail<K>>(true), OrFail(kind), body)
 }
 
-fn begin<K, C, B>(plan: Plan<C>, body: Pin<&mut B>, refusal: Option<fn(Error) -> K::Output>) -> Read<'_, K, C, B>
+/// A cached call with hooks.
+pub fn read_with<H, C, B>(plan: Plan<C>, hooks: H, body: Pin<&mut B>) -> impl Future<Output = Output<H::Kind>>
 where
-    K: Kind,
+    H: Hooks,
     C: Coding,
-    B: Future<Output = K::Output>,
+    B: Future<Output = Output<H::Kind>>,
 {
-    let Plan { draft, coding: _ } = plan;
-    let schema = draft.cache.engine().schema::<C, K::Value>(draft.site);
-    Read::new(draft.call(schema, refusal.is_some()), body, refusal)
+    Read::<_, C, B>::new(plan.call::<H>(hooks.refusal().is_some()), hooks, body)
+}
+
+/// A cached call whose body, once `load` has made it, has a task of its own.
+pub fn read_detached<H, C, F, B>(plan: Plan<C>, hooks: H, load: F) -> impl Future<Output = Output<H::Kind>>
+where
+    H: Hooks + Send + 'static,
+    C: Coding + 'static,
+    F: FnOnce() -> B,
+    B: Future<Output = Output<H::Kind>> + Send + 'static,
+    Output<H::Kind>: Send + 'static,
+{
+    Detached::<_, C, F, B>::new(plan.call::<H>(hooks.refusal().is_some()), hooks, load)
 }

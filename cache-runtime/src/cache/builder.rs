@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Cache, Shared};
 use crate::codec::{BuiltInCodec, Format, Sealed};
-use crate::engine::Engine;
+use crate::engine::{DEFAULT_REFRESHES, Engine};
 use crate::error::{Error, ErrorKind};
 use crate::observe;
 use crate::policy::DEFAULT_TTL;
@@ -21,6 +21,9 @@ const DEFAULT_DEADLINE: Duration = Duration::from_millis(250);
 
 /// The longest deadline: a caller that waits longer than this for a cache has no cache.
 const MAX_DEADLINE: Duration = Duration::from_secs(60);
+
+/// The most refreshes at once: more is no bound.
+const MAX_REFRESHES: usize = 1 << 16;
 
 /// The variable that names the server of a cache which was given no store.
 const URL_VARIABLE: &str = "REDIS_URL";
@@ -51,6 +54,7 @@ pub struct CacheBuilder {
     jitter: f64,
     format: Format,
     deadline: Duration,
+    refreshes: usize,
 }
 
 enum Choice {
@@ -68,6 +72,7 @@ impl CacheBuilder {
             jitter: DEFAULT_JITTER,
             format: Format::default(),
             deadline: DEFAULT_DEADLINE,
+            refreshes: DEFAULT_REFRESHES,
         }
     }
 
@@ -136,6 +141,13 @@ impl CacheBuilder {
         self
     }
 
+    /// How many background refreshes of this cache run at once; 64. A value whose refresh finds no room is served as it is,
+    /// and the next call tries again.
+    pub fn max_refreshes(mut self, count: usize) -> Self {
+        self.refreshes = count;
+        self
+    }
+
     /// Checks the configuration. Nothing is connected yet.
     ///
     /// Without a store, that is the server at the environment variable `REDIS_URL`, where it is set and not empty, else
@@ -144,8 +156,8 @@ impl CacheBuilder {
     /// # Errors
     ///
     /// Of kind [`ErrorKind::Configuration`]: two stores, a URL that is none (shown without its password), a TTL of zero
-    /// or over a year, a jitter outside of 0.0 to 0.5, a deadline of zero or over a minute, a prefix with white space, control characters
-    /// or braces.
+    /// or over a year, a jitter outside of 0.0 to 0.5, a deadline of zero or over a minute, no refreshes or
+    /// more than 65,536 at once, a prefix with white space, control characters or braces.
     pub fn build(mut self) -> Result<Cache, Error> {
         self.check()?;
         let backend = match self.store.take() {
@@ -166,7 +178,7 @@ impl CacheBuilder {
 
     fn finish(self, backend: Backend, enabled: bool) -> Cache {
         let prefix = if self.prefix.is_empty() { String::new() } else { self.prefix + ":" };
-        let engine = Arc::new(Engine::new(backend, self.format, self.deadline));
+        let engine = Arc::new(Engine::new(backend, self.format, self.deadline, self.refreshes));
         let shared = Shared { engine, prefix: prefix.into(), ttl: self.ttl, jitter: self.jitter, enabled };
         Cache { shared: Arc::new(shared) }
     }
@@ -184,6 +196,9 @@ impl CacheBuilder {
         }
         if self.deadline.is_zero() || self.deadline > MAX_DEADLINE {
             return refuse(format!("the deadline is {:?}: it must be above zero and at most a minute", self.deadline));
+        }
+        if !(1..=MAX_REFRESHES).contains(&self.refreshes) {
+            return refuse(format!("{} refreshes at once: it must be from 1 to {MAX_REFRESHES}", self.refreshes));
         }
         let odd = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '{' | '}');
         if let Some(odd) = self.prefix.chars().find(|c| odd(*c)) {
@@ -221,6 +236,7 @@ impl fmt::Debug for CacheBuilder {
             .field("jitter", &self.jitter)
             .field("format", &self.format)
             .field("deadline", &self.deadline)
+            .field("max_refreshes", &self.refreshes)
             .finish_non_exhaustive()
     }
 }
@@ -243,6 +259,7 @@ mod tests {
         assert!(refused(memory().jitter(f64::NAN)).contains("from 0.0 to 0.5"));
         assert!(refused(memory().jitter(0.6)).contains("0.6"));
         assert!(refused(memory().deadline(Duration::ZERO)).contains("deadline"));
+        assert!(refused(memory().max_refreshes(0)).contains("from 1 to 65536"));
         assert!(refused(memory().prefix("a b")).contains("' '"));
         let url = refused(Cache::builder().redis_url("http://ada:hunter2@db"));
         assert!(url.contains("http://***@db") && !url.contains("hunter2"), "{url}");

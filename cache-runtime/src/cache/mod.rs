@@ -80,6 +80,15 @@ impl Cache {
         })
     }
 
+    /// Ends the background work of this cache, before the process exits: no refresh starts any more, and those that run,
+    /// bodies with tasks of their own and leases on their way back get up to `patience`. Refreshes that are not done
+    /// then are stopped; their leases are given back, or expire. Calls work on, and refresh nothing.
+    ///
+    /// Returns how many pieces of work were not done. Dropping the future leaves them running.
+    pub async fn shutdown(&self, patience: Duration) -> usize {
+        self.shared.engine.background.shut_down(patience).await
+    }
+
     pub(crate) fn shared(&self) -> &Shared {
         &self.shared
     }

@@ -2,21 +2,27 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::time::timeout_at;
 
-use super::Request;
+use super::kind::Shared;
 use super::lease::Lease;
+use super::load::Reply;
 use super::single_flight::{Arrival, Enter, Evidence, Group, Landing, Lead, Moment, Patience, Seat};
 use super::wait::Followed;
+use super::{Engine, Request};
 use crate::cache::CacheRef;
-use crate::clock::{self, Instant, Timestamp};
+use crate::clock::{self, Instant};
 use crate::codec::Format;
-use crate::entry::{self, Header, Lookup, Schema, Token};
+use crate::entry::{self, Expected, Flags, Header, Lookup, Token};
 use crate::error::Error;
 use crate::policy::Others;
+use crate::policy::freshness::{self, Refresh, Worth};
 use crate::report::{CallReport, Outcome};
 use crate::scope::{self, Mode};
+use crate::site::Site;
 use crate::store::{Backend, Budget, LeaseRequest, Leased, Store, Take};
 use crate::{observe, random};
 
@@ -27,12 +33,13 @@ const MAX_ATTEMPTS: u32 = 12;
 const MAX_LEASE_REQUESTS: u32 = 4;
 
 /// A call under way. Everything here is the same for every function and type.
+#[expect(clippy::struct_excessive_bools, reason = "facts learned one by one, none of which excludes another")]
 pub(crate) struct Call {
     pub(super) cache: CacheRef,
     pub(super) request: Request,
     /// The key again, once something outlives the call.
     shared_key: Option<Arc<str>>,
-    pub(super) schema: Schema,
+    pub(super) expected: Expected,
     pub(super) budget: Budget,
     mode: Mode,
     /// Whether a cache that fails is the function's error.
@@ -46,6 +53,12 @@ pub(crate) struct Call {
     pub(super) saw: Option<Token>,
     /// What the lease may displace.
     take: Take,
+    /// This call waited for another process in vain.
+    followed: bool,
+    /// This call waits on past its time-out: it has nothing else to answer with.
+    pub(super) patient: bool,
+    /// A value past its freshness, for the case that the function fails.
+    pub(super) fallback: Option<Found>,
     /// An entry turned out to be unusable: there is no need to look again.
     looked: bool,
     /// The store failed: this call asks it for nothing more.
@@ -58,6 +71,10 @@ pub(crate) enum Step {
     Decode(Found),
     /// Serve the `None` that another caller's run returned.
     Absent,
+    /// Serve the error that another caller's run returned.
+    Share(Shared),
+    /// Answer without the function, which takes longer than the caller waits.
+    Late,
     /// Run the function.
     Load(Run),
     /// Fail with the cache's error: only where the function asked for that.
@@ -73,18 +90,57 @@ pub(crate) struct Run {
 }
 
 /// An entry to serve.
+#[derive(Clone)]
 pub(crate) struct Found {
     pub(crate) bytes: Bytes,
-    header: Header,
-    outcome: Outcome,
+    pub(super) header: Header,
+    pub(super) outcome: Outcome,
+    /// Whether it is loaded anew besides.
+    pub(super) refresh: Refresh,
+}
+
+impl Found {
+    /// Makes the answer of it; whether it could be decoded.
+    pub(super) fn decode(&self, site: &Site, key: &str, format: Format, answer: &mut dyn Reply) -> bool {
+        let payload = entry::payload(&self.bytes);
+        let decoded = if self.header.flags.has(Flags::NONE) {
+            Ok(answer.none())
+        } else if self.header.flags.has(Flags::FAILURE) {
+            answer.decode_failure(format, payload)
+        } else {
+            answer.decode(format, payload).map(|()| true)
+        };
+        if let Err(error) = &decoded {
+            // Without the cause: what serde says of a value can contain it.
+            observe::unusable(site, key, &error.to_string());
+        }
+        decoded.unwrap_or(false)
+    }
+}
+
+/// A call has its answer.
+pub(super) fn ended(site: &'static Site, key: &str, outcome: Outcome, served: Option<(Header, &Engine)>, stored: bool) {
+    observe::outcome(site, key, outcome);
+    scope::record(|| {
+        let served = served.map(|(header, engine)| (header, engine.backend.now()));
+        CallReport {
+            function: site.function,
+            key: key.to_owned(),
+            outcome,
+            fresh_for: served.map(|(header, now)| header.fresh_until.since(now)),
+            stale_for: served.map(|(header, now)| now.since(header.fresh_until)),
+            age: served.map(|(header, now)| header.age(now)),
+            stored,
+        }
+    });
 }
 
 impl Call {
-    pub(crate) fn new(cache: CacheRef, request: Request, schema: Schema, mode: Mode, refuses: bool) -> Self {
+    pub(crate) fn new(cache: CacheRef, request: Request, expected: Expected, mode: Mode, refuses: bool) -> Self {
         let engine = cache.engine();
         Self {
             shared_key: None,
-            schema,
+            expected,
             budget: Budget::new(engine.deadline),
             mode,
             entered: None,
@@ -93,6 +149,9 @@ impl Call {
             attempts: 0,
             saw: None,
             take: Take::Missing,
+            followed: false,
+            patient: false,
+            fallback: None,
             looked: false,
             blind: false,
             request,
@@ -166,17 +225,37 @@ impl Call {
     /// Takes note of what is at the key; `Some` is a value to serve.
     pub(super) fn sight(&mut self, entry: Option<Bytes>, outcome: Outcome) -> Option<Found> {
         (self.saw, self.take) = (None, Take::Missing);
-        match (entry::classify(entry.as_deref(), self.schema, Timestamp::now), entry) {
-            (Lookup::Fresh(header), Some(bytes)) => return Some(Found { bytes, header, outcome }),
+        let freshness = self.request.freshness;
+        let now = || self.cache.engine().backend.now();
+        match (entry::classify(entry.as_deref(), self.expected, now), entry) {
+            (Lookup::Fresh(header), Some(bytes)) => match freshness.of_fresh(&header, now, random::unit) {
+                Worth::Serve(refresh) => return Some(Found { bytes, header, outcome, refresh }),
+                Worth::Fallback | Worth::Expired => {}
+            },
+            (Lookup::Stale(header), Some(bytes)) => return self.sight_stale(header, &bytes),
             (Lookup::Pending(token), _) => self.saw = Some(token),
             (Lookup::Unusable(why), Some(bytes)) => {
                 observe::unusable(self.request.site, &self.request.key, why);
                 self.take = Take::Unusable(Bytes::copy_from_slice(entry::head(&bytes)));
             }
-            (Lookup::Stale(_), Some(bytes)) => {
-                self.take = Take::Unusable(Bytes::copy_from_slice(entry::head(&bytes)));
-            }
             _ => {}
+        }
+        None
+    }
+
+    /// Takes note of a value past its freshness; `Some` when it is served all the same.
+    fn sight_stale(&mut self, header: Header, bytes: &Bytes) -> Option<Found> {
+        let now = self.cache.engine().backend.now();
+        let found = |refresh| Found { bytes: bytes.clone(), header, outcome: Outcome::Stale, refresh };
+        match self.request.freshness.of_stale(&header, now) {
+            Worth::Serve(refresh) => return Some(found(refresh)),
+            Worth::Fallback => self.fallback = Some(found(Refresh::No)),
+            Worth::Expired => {}
+        }
+        if freshness::is_leased(&header, now) && !header.flags.has(Flags::HELD_OFF) {
+            self.saw = Some(header.token);
+        } else {
+            self.take = Take::Refresh(Bytes::copy_from_slice(entry::head(bytes)));
         }
         None
     }
@@ -185,7 +264,14 @@ impl Call {
     async fn wait(&mut self, mut seat: Seat) -> Option<Step> {
         let limit = self.request.lock.wait;
         let patience = Patience { limit, since: self.entered(), leader: self.cache.engine().deadline * 2 };
-        let Some((evidence, landing)) = self.budget.pause(seat.landing(patience)).await else {
+        let landing = match self.answer_by() {
+            Some(by) => match timeout_at(by, self.budget.pause(seat.landing(patience))).await {
+                Ok(landing) => landing,
+                Err(_) => return Some(Step::Late),
+            },
+            None => self.budget.pause(seat.landing(patience)).await,
+        };
+        let Some((evidence, landing)) = landing else {
             observe::waited_too_long(self.request.site, &self.request.key, limit);
             if patience.is_over() {
                 return Some(Self::alone(self.miss()));
@@ -194,13 +280,34 @@ impl Call {
             return None;
         };
         match landing {
-            Landing::Failed if patience.is_over() => return Some(Self::alone(self.miss())),
-            Landing::Failed => self.group = self.group.widened(seat.place),
             Landing::Abandoned => {}
+            Landing::Failed(error) => return self.after_failure(error, evidence, patience, seat.place),
             _ if !self.arrival().accepts(evidence) => {}
             Landing::None => return Some(Step::Absent),
             Landing::Value(bytes) => return self.sight(Some(bytes), Outcome::Coalesced).map(Step::Decode),
         }
+        None
+    }
+
+    /// The run that this call waited for failed: an old value is served, or the error where it can be shared; else the
+    /// call tries again, in a smaller group.
+    fn after_failure(
+        &mut self,
+        error: Option<Shared>,
+        evidence: Evidence,
+        patience: Patience,
+        place: u32,
+    ) -> Option<Step> {
+        if let Some(found) = self.fallback.take() {
+            return Some(Step::Decode(found));
+        }
+        if let Some(error) = error.filter(|_| self.arrival().accepts(evidence)) {
+            return Some(Step::Share(error));
+        }
+        if patience.is_over() {
+            return Some(Self::alone(self.miss()));
+        }
+        self.group = self.group.widened(place);
         None
     }
 
@@ -216,7 +323,8 @@ impl Call {
                 }
                 match self.follow().await {
                     Followed::Found(found, since) => return Self::land(&lead, found, since),
-                    Followed::Gone => {}
+                    Followed::Gone => self.followed = true,
+                    Followed::Late => return Step::Late,
                     Followed::Limit => break,
                     Followed::Failed(error) if self.refuses => return Step::Refuse(error),
                     Followed::Failed(error) => {
@@ -257,11 +365,33 @@ impl Call {
         self.leading(lead, hold)
     }
 
+    /// Loads a value anew that is served meanwhile, under a lease on it; `None` when another process does, or the value is
+    /// not there any more. The lead was taken when the value was served.
+    pub(super) async fn revalidate(&mut self, lead: Lead, found: &Found) -> Option<Run> {
+        self.budget = Budget::new(self.cache.engine().deadline);
+        self.take = Take::Refresh(Bytes::copy_from_slice(entry::head(&found.bytes)));
+        match self.take_lease().await {
+            Ok(Taken::Lease(lease)) => {
+                Some(Run { lead: Some(lead), hold: Hold::Held(lease), outcome: Outcome::Revalidated })
+            }
+            Ok(Taken::Found(_)) => None,
+            Err(error) => {
+                observe::failed(self.request.site, &self.request.key, "lease", &error);
+                None
+            }
+        }
+    }
+
     /// Asks for the lease. From then on it must be given back: also when this call is dropped before the answer, and
     /// when the answer does not come in time.
     async fn take_lease(&mut self) -> Result<Taken, Error> {
         let mut lease = Lease::new(self);
-        let request = LeaseRequest::new(lease.token(), self.request.lock.lease, self.take.clone());
+        let request = LeaseRequest::new(
+            lease.token(),
+            self.request.lock.lease,
+            self.take.clone(),
+            self.cache.engine().backend.now(),
+        );
         let engine = self.cache.engine();
         let asked = pin!(engine.backend.lease(&self.request.key, &request));
         match engine.step(&mut self.budget, "lease", asked).await {
@@ -311,6 +441,7 @@ impl Call {
         match self.mode {
             _ if self.blind => Outcome::Degraded,
             Mode::Refresh => Outcome::Refreshed,
+            _ if self.followed => Outcome::Stolen,
             _ => Outcome::Miss,
         }
     }
@@ -318,6 +449,12 @@ impl Call {
     /// Since when the call waits for others, if it does.
     pub(super) fn entered(&mut self) -> Instant {
         *self.entered.get_or_insert_with(clock::now)
+    }
+
+    /// When the caller wants an answer, if it set a time.
+    pub(super) fn answer_by(&mut self) -> Option<Instant> {
+        let timeout = self.request.timeout.filter(|_| !self.patient)?;
+        Some(self.entered() + timeout)
     }
 
     pub(super) fn shared_key(&mut self) -> &Arc<str> {
@@ -342,10 +479,13 @@ impl Call {
         Arc::as_ptr(self.cache.engine()) as usize
     }
 
+    /// Makes the answer of an entry; whether it could be decoded.
+    pub(super) fn decodes(&self, found: &Found, answer: &mut dyn Reply) -> bool {
+        found.decode(self.request.site, &self.request.key, self.format(), answer)
+    }
+
     /// An entry could not be decoded: it is displaced.
-    pub(crate) fn cannot_use(&mut self, found: &Found, error: &Error) {
-        // Without the cause: what serde says of a value can contain it.
-        observe::unusable(self.request.site, &self.request.key, &error.to_string());
+    pub(crate) fn cannot_use(&mut self, found: &Found) {
         (self.saw, self.looked) = (None, true);
         self.take = Take::Unusable(Bytes::copy_from_slice(entry::head(&found.bytes)));
     }
@@ -360,21 +500,20 @@ impl Call {
         self.ended(Outcome::Coalesced, None, false);
     }
 
-    /// The call has its answer.
-    pub(super) fn ended(&self, outcome: Outcome, header: Option<Header>, stored: bool) {
-        observe::outcome(self.request.site, &self.request.key, outcome);
-        scope::record(|| CallReport {
-            function: self.request.site.function,
-            key: self.request.key.clone(),
-            outcome,
-            fresh_for: header.map(|header| header.fresh_for()),
-            stored,
-        });
+    /// The call is served with another caller's error.
+    pub(crate) fn coalesced_error(&self) {
+        self.ended(Outcome::Coalesced, None, false);
     }
 
-    /// The lifetime of a value stored now; `None` for a TTL of zero.
-    pub(super) fn lifetime(&self) -> Option<std::time::Duration> {
-        crate::policy::ttl::lifetime(self.request.ttl, self.request.jitter, random::unit())
+    /// The call has its answer.
+    pub(super) fn ended(&self, outcome: Outcome, header: Option<Header>, stored: bool) {
+        let served = header.map(|header| (header, &**self.cache.engine()));
+        ended(self.request.site, &self.request.key, outcome, served, stored);
+    }
+
+    /// The lifetime of something stored now for `ttl`; `None` for a TTL of zero.
+    pub(super) fn lifetime(&self, ttl: Duration) -> Option<Duration> {
+        crate::policy::ttl::lifetime(ttl, self.request.jitter, random::unit())
     }
 }
 

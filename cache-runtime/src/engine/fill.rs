@@ -8,13 +8,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::background::Background;
 use super::call::{Call, Hold, Run};
 use super::kind::Loaded;
-use super::load::Load;
+use super::load::{Load, Reply};
 use super::single_flight::{Evidence, Landing, Lead};
 use crate::clock::{self, Instant};
-use crate::entry::{HEADER_LEN, Header, Token};
+use crate::entry::{Flags, HEADER_LEN, Header, Token};
 use crate::observe;
+use crate::policy::freshness::RETRY_AFTER;
+use crate::policy::ttl;
 use crate::report::Outcome;
 use crate::scope::Leading;
 use crate::store::{Commit, Store};
@@ -31,18 +34,24 @@ pub(crate) struct Fill {
     keeping: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     started: Instant,
     outcome: Outcome,
+    /// The old value that is served, if it comes to that.
+    served: Option<Header>,
 }
 
-/// What a run came to, ready for the store and for who waits.
-enum Ending {
-    /// A value, encoded, and how long it lives: `None` where it is not to be stored.
-    Value(Bytes, Option<Duration>),
-    /// A value that nobody waits for and that has no lease to be stored under.
-    Unwanted,
-    /// `None`, which is not stored.
-    None,
-    /// An error, or a value that cannot be encoded.
-    Failed,
+/// What a run came to: for who waits, and for the store.
+struct Ending {
+    landing: Landing,
+    fate: Fate,
+}
+
+/// What the store hears.
+enum Fate {
+    /// An entry, and how long its key lives.
+    Commit(Bytes, Duration),
+    /// Nothing new. A value that the lease is on is left alone for so long.
+    Release(Duration),
+    /// There is no value any more.
+    Withdraw,
 }
 
 impl Fill {
@@ -59,7 +68,7 @@ impl Fill {
             leading = Some(Leading::of(call.cache_address(), Arc::clone(call.shared_key())));
             keeping = held.map(|held| held.keep(call.request.lock.lease));
         }
-        Self { call, lead, hold, evidence, leading, keeping, started: clock::now(), outcome }
+        Self { call, lead, hold, evidence, leading, keeping, started: clock::now(), outcome, served: None }
     }
 
     /// Drives the function; a lease that it holds is renewed meanwhile.
@@ -80,6 +89,11 @@ impl Fill {
         Poll::Pending
     }
 
+    /// What keeps count of work without a caller.
+    pub(crate) fn background(&self) -> &Arc<Background> {
+        &self.call.cache.engine().background
+    }
+
     /// The token of the lease that this run holds.
     fn token(&self) -> Option<Token> {
         match &self.hold {
@@ -88,70 +102,123 @@ impl Fill {
         }
     }
 
-    /// Hands the result to who waits, and to the store.
-    pub(crate) fn finish(mut self, load: &dyn Load) -> impl Future<Output = ()> + Send + use<> {
+    /// Hands the answer to who waits, and to the store. A caller that went away gets no report.
+    pub(crate) fn finish(mut self, answer: &mut dyn Reply, reports: bool) -> impl Future<Output = ()> + Send + use<> {
         self.keeping = None;
-        let ending = match load.loaded() {
-            Loaded::Value(()) => self.encode(load),
-            Loaded::None => Ending::None,
-            Loaded::Failed => Ending::Failed,
+        let ending = match answer.loaded() {
+            Loaded::Value(()) => self.value(answer),
+            Loaded::None => self.none(answer),
+            Loaded::Failed => self.failure(answer),
         };
-        self.hand_out(ending)
+        self.hand_out(ending, reports)
     }
 
-    /// Encodes the value, if it is wanted.
-    fn encode(&self, load: &dyn Load) -> Ending {
-        if let Some(token) = self.token() {
-            return self.encode_as(token, load);
-        }
-        let company = self.lead.as_ref().is_some_and(Lead::closed_with_company);
-        if company { self.encode_as(Token::random(), load) } else { Ending::Unwanted }
-    }
-
-    fn encode_as(&self, token: Token, load: &dyn Load) -> Ending {
-        let site = self.call.request.site;
-        let lifetime = self.call.lifetime();
+    fn value(&self, answer: &dyn Reply) -> Ending {
+        let lifetime = self.call.lifetime(answer.ttl().unwrap_or(self.call.request.ttl));
         if lifetime.is_none() {
-            observe::zero_ttl(site, &self.call.request.key);
+            observe::zero_ttl(self.call.request.site, &self.call.request.key);
         }
-        let cost = clock::now() - self.started;
-        let header = Header::value(self.call.schema, token, lifetime.unwrap_or_default(), cost);
+        let lifetime = lifetime.filter(|_| answer.is_wanted());
+        let nothing = Fate::Release(self.pause());
+        let Some((token, lifetime)) = self.token().zip(lifetime) else {
+            let company = self.lead.as_ref().filter(|lead| lead.closed_with_company());
+            let header = || self.header(Flags::PAYLOAD, Token::random(), Duration::ZERO);
+            let landing = company.and_then(|_| self.encode(answer, header()));
+            return Ending { landing: landing.map_or(Landing::Abandoned, Landing::Value), fate: nothing };
+        };
+        let outlives = self.call.request.freshness.outlives();
+        let header = self.header(Flags::PAYLOAD, token, lifetime);
+        let header = if outlives.is_zero() { header } else { header.outliving() };
+        match self.encode(answer, header) {
+            Some(entry) => Ending {
+                landing: Landing::Value(entry.clone()),
+                fate: Fate::Commit(entry, ttl::with_windows(lifetime, outlives)),
+            },
+            None => Ending { landing: Landing::Failed(None), fate: nothing },
+        }
+    }
+
+    fn none(&self, answer: &dyn Reply) -> Ending {
+        let lifetime = self.call.request.none_ttl.and_then(|ttl| self.call.lifetime(ttl));
+        let entry = self.token().zip(lifetime).and_then(|(token, lifetime)| {
+            let header = self.header(Flags::PAYLOAD.with(Flags::NONE), token, lifetime);
+            Some((self.encode(answer, header)?, lifetime))
+        });
+        let fate = entry.map_or(Fate::Withdraw, |(entry, lifetime)| Fate::Commit(entry, lifetime));
+        Ending { landing: Landing::None, fate }
+    }
+
+    /// An old value is served instead, where there is one; else the error may be one to store.
+    fn failure(&mut self, answer: &mut dyn Reply) -> Ending {
+        let call = &mut self.call;
+        let shared = answer.share();
+        if answer.has_panicked() {
+            observe::panicked(call.request.site, &call.request.key);
+        }
+        if let Some(found) = call.fallback.take()
+            && call.decodes(&found, answer)
+        {
+            observe::served_stale(call.request.site, &call.request.key);
+            (self.outcome, self.served) = (Outcome::Stale, Some(found.header));
+            return Ending { landing: Landing::Failed(shared), fate: Fate::Release(RETRY_AFTER) };
+        }
+        let lifetime =
+            self.call.request.err_ttl.filter(|_| self.outcome != Outcome::Revalidated && !answer.has_panicked());
+        let lifetime = lifetime.and_then(|ttl| self.call.lifetime(ttl));
+        let stored = self.token().zip(lifetime).zip(answer.failure_fingerprint());
+        let entry = stored.and_then(|((token, lifetime), fingerprint)| {
+            let mut header = self.header(Flags::PAYLOAD.with(Flags::FAILURE), token, lifetime);
+            header.schema.fingerprint = fingerprint;
+            Some((self.encode(answer, header)?, lifetime))
+        });
+        match entry {
+            Some((entry, lifetime)) => {
+                Ending { landing: Landing::Value(entry.clone()), fate: Fate::Commit(entry, lifetime) }
+            }
+            None => Ending { landing: Landing::Failed(shared), fate: Fate::Release(self.pause()) },
+        }
+    }
+
+    /// For how long the origin is left alone when there is nothing new: a refresh that failed is not tried at once again.
+    fn pause(&self) -> Duration {
+        if self.outcome == Outcome::Revalidated { RETRY_AFTER } else { Duration::ZERO }
+    }
+
+    fn header(&self, flags: Flags, token: Token, lifetime: Duration) -> Header {
+        let now = self.call.cache.engine().backend.now();
+        let header = Header::value(self.call.expected.value, token, now, lifetime);
+        Header { flags, ..header.costing(clock::now() - self.started) }
+    }
+
+    fn encode(&self, answer: &dyn Reply, header: Header) -> Option<Bytes> {
         let mut entry = Vec::with_capacity(HEADER_LEN * 4);
         header.encode(&mut entry);
-        match load.encode(self.call.format(), &mut entry) {
+        match answer.encode(self.call.format(), &mut entry) {
             Ok(()) => {
                 // In memory the room that is left over would count for nothing and cost all the same.
                 entry.shrink_to_fit();
-                Ending::Value(entry.into(), lifetime)
+                Some(entry.into())
             }
             Err(error) => {
-                observe::not_encoded(site, &self.call.request.key, &error);
-                Ending::Failed
+                observe::not_encoded(self.call.request.site, &self.call.request.key, &error);
+                None
             }
         }
     }
 
-    async fn hand_out(mut self, ending: Ending) {
+    async fn hand_out(mut self, ending: Ending, reports: bool) {
+        self.land(ending.landing);
         let mut stored = false;
-        match ending {
-            Ending::Value(entry, lifetime) => {
-                self.land(Landing::Value(entry.clone()));
-                match lifetime {
-                    Some(lifetime) => stored = self.commit(entry, lifetime).await,
-                    None => self.release().await,
-                }
-            }
-            Ending::Unwanted => {}
-            Ending::None => {
-                self.land(Landing::None);
-                self.withdraw().await;
-            }
-            Ending::Failed => {
-                self.land(Landing::Failed);
-                self.release().await;
-            }
+        match ending.fate {
+            Fate::Commit(entry, ttl) => stored = self.commit(entry, ttl).await,
+            Fate::Release(hold_off) => self.release(hold_off).await,
+            Fate::Withdraw => self.withdraw().await,
         }
-        self.call.ended(self.outcome, None, stored);
+        if reports {
+            self.call.ended(self.outcome, self.served, stored);
+        } else {
+            observe::outcome(self.call.request.site, &self.call.request.key, self.outcome);
+        }
     }
 
     fn land(&self, landing: Landing) {
@@ -183,12 +250,12 @@ impl Fill {
         }
     }
 
-    /// Gives the lease back; a value that it is on stays.
-    async fn release(&mut self) {
+    /// Gives the lease back; a value that it is on stays, and is left alone for so long.
+    async fn release(&mut self, hold_off: Duration) {
         let Hold::Held(lease) = &mut self.hold else { return };
         let Call { cache, budget, request, .. } = &mut *self.call;
         let engine = cache.engine();
-        let release = pin!(engine.backend.release(&request.key, lease.token()));
+        let release = pin!(engine.backend.release(&request.key, lease.token(), hold_off));
         match engine.step(budget, "release", release).await {
             Ok(()) => lease.settle(),
             Err(error) => observe::failed(request.site, &request.key, "release", &error),
@@ -197,8 +264,8 @@ impl Fill {
 
     /// There is no value any more: gives the lease back, and with it the value that a refresh found.
     async fn withdraw(&mut self) {
-        if self.outcome != Outcome::Refreshed {
-            return self.release().await;
+        if !matches!(self.outcome, Outcome::Refreshed | Outcome::Revalidated) {
+            return self.release(Duration::ZERO).await;
         }
         let Hold::Held(lease) = &mut self.hold else { return };
         let Call { cache, budget, request, .. } = &mut *self.call;

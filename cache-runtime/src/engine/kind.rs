@@ -1,11 +1,17 @@
 //! What a cached function returns: which part of it is the value, and what is not stored.
 
+use std::any::Any;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::codec::{self, Coding, Format};
 use crate::error::Error;
+
+/// An error that the callers of one run share.
+pub type Shared = Arc<dyn Any + Send + Sync>;
 
 /// What came out of a function, by reference.
 #[derive(Debug)]
@@ -50,6 +56,85 @@ pub trait Kind {
     fn none() -> Option<Self::Output> {
         None
     }
+
+    /// The error of an output, where the callers of one run can share it.
+    fn share(_output: &Self::Output) -> Option<Shared> {
+        None
+    }
+
+    /// The output of an error that another caller shares; none where it is another function's.
+    fn shared(_error: &Shared) -> Option<Self::Output> {
+        None
+    }
+}
+
+/// What a function of this kind returns.
+pub type Output<K> = <K as Kind>::Output;
+
+/// A kind that has a `None`: what `none_ttl` needs.
+#[diagnostic::on_unimplemented(
+    message = "`none_ttl` needs a function that returns `Option<_>` or `Result<Option<_>, _>`",
+    note = "leave `none_ttl` out: this function has no `None` to store"
+)]
+pub trait CachesNone: Kind {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Value> CachesNone for Optional<T> {}
+#[diagnostic::do_not_recommend]
+impl<T: Value, E> CachesNone for FallibleOptional<T, E> {}
+#[diagnostic::do_not_recommend]
+impl<K: CachesNone + Fails<Error: Clone + Send + Sync + 'static>> CachesNone for Sharing<K> {}
+
+/// A kind that has an error.
+pub trait Fails: Kind {
+    /// The error.
+    type Error;
+
+    /// The error of an output.
+    fn error(output: &Self::Output) -> Option<&Self::Error>;
+
+    /// The output of an error.
+    fn failed(error: Self::Error) -> Self::Output;
+}
+
+/// A kind whose errors can be stored: what `err_ttl` needs.
+#[diagnostic::on_unimplemented(
+    message = "`err_ttl` needs a function that returns a `Result` whose error can be stored",
+    note = "the error must be `Serialize` and `DeserializeOwned`, as the value is; or leave `err_ttl` out: errors are then not stored"
+)]
+pub trait CachesFailures: Kind {
+    /// The fingerprint of the error's type.
+    #[must_use]
+    fn failure_fingerprint() -> u32;
+
+    /// Appends the bytes of the error in an output.
+    ///
+    /// # Errors
+    ///
+    /// As [`Coding::encode`].
+    fn encode_failure<C: Coding>(format: Format, output: &Self::Output, out: &mut Vec<u8>) -> Result<(), Error>;
+
+    /// The output of a stored error.
+    ///
+    /// # Errors
+    ///
+    /// As [`Coding::decode`].
+    fn decode_failure<C: Coding>(format: Format, payload: &[u8]) -> Result<Self::Output, Error>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<K: Fails<Error: Value>> CachesFailures for K {
+    fn failure_fingerprint() -> u32 {
+        codec::fingerprint::<K::Error>()
+    }
+
+    fn encode_failure<C: Coding>(format: Format, output: &K::Output, out: &mut Vec<u8>) -> Result<(), Error> {
+        K::error(output).map_or(Ok(()), |error| C::encode(format, error, out))
+    }
+
+    fn decode_failure<C: Coding>(format: Format, payload: &[u8]) -> Result<K::Output, Error> {
+        C::decode(format, payload).map(K::failed)
+    }
 }
 
 /// A kind whose output can carry the cache's error: what `fail_open = false` needs.
@@ -77,6 +162,78 @@ pub struct Fallible<T, E>(PhantomData<(T, E)>);
 /// A function that returns a `Result` of an `Option`.
 #[derive(Debug)]
 pub struct FallibleOptional<T, E>(PhantomData<(T, E)>);
+
+/// A function whose errors can be cloned: the callers of one run share them.
+#[derive(Debug)]
+pub struct Sharing<K>(PhantomData<K>);
+
+impl<T: Value, E> Fails for Fallible<T, E> {
+    type Error = E;
+
+    fn error(output: &Result<T, E>) -> Option<&E> {
+        output.as_ref().err()
+    }
+
+    fn failed(error: E) -> Result<T, E> {
+        Err(error)
+    }
+}
+
+impl<T: Value, E> Fails for FallibleOptional<T, E> {
+    type Error = E;
+
+    fn error(output: &Result<Option<T>, E>) -> Option<&E> {
+        output.as_ref().err()
+    }
+
+    fn failed(error: E) -> Result<Option<T>, E> {
+        Err(error)
+    }
+}
+
+impl<K: Fails<Error: Clone + Send + Sync + 'static>> Fails for Sharing<K> {
+    type Error = K::Error;
+
+    fn error(output: &K::Output) -> Option<&K::Error> {
+        K::error(output)
+    }
+
+    fn failed(error: K::Error) -> K::Output {
+        K::failed(error)
+    }
+}
+
+impl<K: Fails<Error: Clone + Send + Sync + 'static>> Kind for Sharing<K> {
+    type Output = K::Output;
+    type Value = K::Value;
+
+    fn loaded(output: &K::Output) -> Loaded<&K::Value> {
+        K::loaded(output)
+    }
+
+    fn hit(value: K::Value) -> K::Output {
+        K::hit(value)
+    }
+
+    fn none() -> Option<K::Output> {
+        K::none()
+    }
+
+    fn share(output: &K::Output) -> Option<Shared> {
+        K::error(output).map(|error| Arc::new(error.clone()) as Shared)
+    }
+
+    fn shared(error: &Shared) -> Option<K::Output> {
+        error.downcast_ref::<K::Error>().cloned().map(K::failed)
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<K: FailClosed + Fails<Error: Clone + Send + Sync + 'static>> FailClosed for Sharing<K> {
+    fn fail(error: Error) -> K::Output {
+        K::fail(error)
+    }
+}
 
 impl<T: Value> Kind for Plain<T> {
     type Output = T;

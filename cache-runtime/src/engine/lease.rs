@@ -70,8 +70,9 @@ impl Drop for Lease {
             return;
         }
         let (engine, site, key, token) = (Arc::clone(&self.engine), self.site, Arc::clone(&self.key), self.token);
+        let background = Arc::clone(&engine.background);
         let mut release = Box::pin(async move {
-            let release = pin!(engine.backend.release(&key, token));
+            let release = pin!(engine.backend.release(&key, token, Duration::ZERO));
             if let Err(error) = engine.step(&mut Budget::new(engine.deadline), "release", release).await {
                 observe::failed(site, &key, "release", &error);
             }
@@ -80,7 +81,7 @@ impl Drop for Lease {
         if release.as_mut().now_or_never().is_none()
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
-            runtime.spawn(release);
+            background.run(&runtime, release);
         }
     }
 }

@@ -13,9 +13,13 @@
 //! All of it is the same code for every function and type: [`Call`] finds the next step, [`Read`] takes it, and `load` is
 //! what the types add.
 
+mod background;
 mod call;
+mod detached;
 mod fill;
+mod hooks;
 mod kind;
+mod late;
 mod lease;
 mod load;
 mod read;
@@ -28,14 +32,21 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use self::background::{Background, DEFAULT_REFRESHES};
 pub(crate) use self::call::Call;
-pub use self::kind::{FailClosed, Fallible, FallibleOptional, Kind, Loaded, Optional, Plain, Value};
+pub(crate) use self::detached::Detached;
+pub use self::hooks::{FailureCoding, Hooked, Hooks, MadeOf, OrFail, hooks};
+pub use self::kind::{
+    CachesFailures, CachesNone, FailClosed, Fails, Fallible, FallibleOptional, Kind, Loaded, Optional, Output, Plain,
+    Shared, Sharing, Value,
+};
 pub(crate) use self::read::Read;
 use self::single_flight::SingleFlight;
 use crate::codec::{Coding, Format};
 use crate::entry::Schema;
 use crate::error::Error;
 use crate::policy::Lock;
+use crate::policy::freshness::Freshness;
 use crate::site::Site;
 use crate::store::{Backend, Budget};
 
@@ -44,13 +55,15 @@ pub(crate) struct Engine {
     pub(crate) backend: Backend,
     pub(crate) flights: Arc<SingleFlight>,
     pub(crate) format: Format,
+    pub(crate) background: Arc<Background>,
     /// What all the cache steps of one call may take together.
     pub(crate) deadline: Duration,
 }
 
 impl Engine {
-    pub(crate) fn new(backend: Backend, format: Format, deadline: Duration) -> Self {
-        Self { backend, flights: Arc::new(SingleFlight::new()), format, deadline }
+    pub(crate) fn new(backend: Backend, format: Format, deadline: Duration, refreshes: usize) -> Self {
+        let (flights, background) = (Arc::new(SingleFlight::new()), Arc::new(Background::new(refreshes)));
+        Self { backend, flights, format, background, deadline }
     }
 
     /// Runs one step on the store within the budget; the store hears of answers that do not come.
@@ -76,4 +89,11 @@ pub(crate) struct Request {
     pub(crate) ttl: Duration,
     pub(crate) jitter: f64,
     pub(crate) lock: Lock,
+    pub(crate) freshness: Freshness,
+    /// How long a caller waits for the function.
+    pub(crate) timeout: Option<Duration>,
+    /// How long a `None` is stored.
+    pub(crate) none_ttl: Option<Duration>,
+    /// How long an error is stored.
+    pub(crate) err_ttl: Option<Duration>,
 }

@@ -1,63 +1,72 @@
 //! The future of a cached call: the engine's steps in turn, with the function's types lent to each.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use super::call::{Call, Step};
+use tokio::runtime::Handle;
+
+use super::call::{Call, Found, Step};
 use super::fill::Fill;
-use super::kind::Kind;
-use super::load::{Answer, Load, Typed};
+use super::hooks::Hooks;
+use super::kind::Output;
+use super::late::{Late, Patience};
+use super::load::{Answer, Audience, Load, Owned, Typed};
 use crate::codec::Coding;
-use crate::entry;
+use crate::observe;
+use crate::policy::freshness::Refresh;
+use crate::scope;
 
 /// A cached call: served from the store, from another caller, or from the function, whose future `body` runs at most
 /// once.
 ///
 /// Dropping it abandons the call: a lease it holds is given back, and who waits for it goes on.
 #[must_use = "futures do nothing unless awaited"]
-pub(crate) struct Read<'b, K: Kind, C, B> {
+pub(crate) struct Read<'b, H: Hooks, C, B> {
     stage: Stage,
-    answer: Answer<K, C>,
+    answer: Answer<H, C>,
     body: Pin<&'b mut B>,
 }
 
+impl<'b, H: Hooks, C, B> Read<'b, H, C, B> {
+    pub(crate) fn new(call: Box<Call>, hooks: H, body: Pin<&'b mut B>) -> Self {
+        Self { stage: Stage::New(call), answer: Answer::new(hooks), body }
+    }
+}
+
+/// Nothing in it is pinned but the body, which is pinned elsewhere.
+impl<H: Hooks, C, B> Unpin for Read<'_, H, C, B> {}
+
+impl<H, C, B> Future for Read<'_, H, C, B>
+where
+    H: Hooks,
+    C: Coding,
+    B: Future<Output = Output<H::Kind>>,
+{
+    type Output = Output<H::Kind>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { stage, answer, body } = &mut *self;
+        ready!(stage.poll(context, &mut Typed { body: body.as_mut(), answer }));
+        answer.take().map_or(Poll::Pending, Poll::Ready)
+    }
+}
+
 /// Where a call stands. Whatever waits is boxed: a caller's future holds a pointer to it.
-enum Stage {
+pub(super) enum Stage {
     /// Before the first look.
     New(Box<Call>),
     /// Finding out what to do next.
     Choosing(Pin<Box<dyn Future<Output = (Box<Call>, Step)> + Send>>),
     /// Running the function.
     Running(Box<Fill>),
-    /// Handing out what came of that.
+    /// Waiting for the function, which has a task of its own, for as long as the caller does.
+    Away(Option<Box<Late>>),
+    /// Handing out what came of it.
     Finishing(Pin<Box<dyn Future<Output = ()> + Send>>),
     /// There is an answer.
     Over,
-}
-
-impl<'b, K: Kind, C, B> Read<'b, K, C, B> {
-    pub(crate) fn new(call: Call, body: Pin<&'b mut B>, refusal: Option<fn(crate::Error) -> K::Output>) -> Self {
-        Self { stage: Stage::New(Box::new(call)), answer: Answer::new(refusal), body }
-    }
-}
-
-/// Nothing in it is pinned but the body, which is pinned elsewhere.
-impl<K: Kind, C, B> Unpin for Read<'_, K, C, B> {}
-
-impl<K, C, B> Future for Read<'_, K, C, B>
-where
-    K: Kind,
-    C: Coding,
-    B: Future<Output = K::Output>,
-{
-    type Output = K::Output;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<K::Output> {
-        let Self { stage, answer, body } = &mut *self;
-        ready!(stage.poll(context, &mut Typed { body: body.as_mut(), answer }));
-        answer.take().map_or(Poll::Pending, Poll::Ready)
-    }
 }
 
 impl Stage {
@@ -77,7 +86,7 @@ impl Stage {
     }
 
     /// Goes on until there is an answer. A stage that panics is gone.
-    fn poll(&mut self, context: &mut Context<'_>, load: &mut dyn Load) -> Poll<()> {
+    pub(super) fn poll(&mut self, context: &mut Context<'_>, load: &mut dyn Load) -> Poll<()> {
         loop {
             match std::mem::replace(self, Self::Over) {
                 Self::New(call) => *self = Self::new(call, load),
@@ -93,7 +102,17 @@ impl Stage {
                         *self = Self::Running(fill);
                         return Poll::Pending;
                     }
-                    *self = Self::Finishing(Box::pin(fill.finish(load)));
+                    *self = Self::Finishing(Box::pin(fill.finish(load.answer(), true)));
+                }
+                Self::Away(late) => {
+                    if load.poll(context).is_pending() {
+                        *self = match late.map(|late| late.poll(context, load.answer())) {
+                            Some(Patience::Answered) => return Poll::Ready(()),
+                            Some(Patience::Waits(late)) => Self::Away(Some(late)),
+                            Some(Patience::Endless) | None => Self::Away(None),
+                        };
+                        return Poll::Pending;
+                    }
                 }
                 Self::Finishing(mut finishing) => {
                     if finishing.as_mut().poll(context).is_pending() {
@@ -109,25 +128,78 @@ impl Stage {
     /// Takes a step; the last one makes the answer.
     fn after(mut call: Box<Call>, step: Step, load: &mut dyn Load) -> Self {
         match step {
-            Step::Decode(found) => match load.decode(call.format(), entry::payload(&found.bytes)) {
-                Ok(()) => {
-                    call.served(&found);
-                    return Self::Over;
+            Step::Decode(found) if call.decodes(&found, load.answer()) => {
+                call.served(&found);
+                if found.refresh == Refresh::Background {
+                    revalidate(call, found, load);
                 }
-                Err(error) => call.cannot_use(&found, &error),
-            },
-            Step::Absent if load.none() => {
+                return Self::Over;
+            }
+            Step::Decode(found) => call.cannot_use(&found),
+            Step::Absent if load.answer().none() => {
                 call.coalesced_none();
                 return Self::Over;
             }
-            Step::Absent => {}
+            Step::Share(error) if load.answer().shared(&error) => {
+                call.coalesced_error();
+                return Self::Over;
+            }
             Step::Refuse(error) => {
-                if load.refuse(error) {
+                if load.answer().refuse(error) {
                     return Self::Over;
                 }
             }
-            Step::Load(run) => return Self::Running(Box::new(Fill::new(call, run))),
+            Step::Late => match Late::new(&mut call).map(|late| late.answer(load.answer())) {
+                Some(Patience::Answered) => return Self::Over,
+                _ => call.patient = true,
+            },
+            Step::Load(run) => {
+                if call.fallback.is_some() {
+                    load.answer().catch_panics();
+                }
+                let late = Late::new(&mut call);
+                return Self::load(Box::new(Fill::new(call, run)), late, load);
+            }
+            Step::Absent | Step::Share(_) => {}
         }
         Self::choosing(call)
     }
+
+    /// Runs the function: in a task of its own, where it may have one.
+    fn load(fill: Box<Fill>, late: Option<Box<Late>>, load: &mut dyn Load) -> Self {
+        let runtime = Handle::try_current();
+        let Some((runtime, owned)) = runtime.ok().and_then(|runtime| Some((runtime, load.detach(Audience::Caller)?)))
+        else {
+            return Self::Running(fill);
+        };
+        let background = Arc::clone(fill.background());
+        background.run(&runtime, scope::inherit(carry_out(fill, owned)));
+        Self::Away(late)
+    }
+}
+
+/// Loads a value anew that was served, unless somebody in this process does, or too many refreshes run.
+fn revalidate(mut call: Box<Call>, found: Found, load: &mut dyn Load) {
+    let key = Arc::clone(call.shared_key());
+    let engine = Arc::clone(call.cache.engine());
+    let Ok(runtime) = Handle::try_current() else { return };
+    let Some(alone) = engine.flights.lead_alone(&key) else { return };
+    let Some(permit) = engine.background.permit() else {
+        return observe::refresh_put_off(call.request.site, &key);
+    };
+    let Some(owned) = load.detach(Audience::Nobody) else { return };
+    engine.background.refresh(&runtime, permit, async move {
+        if let Some(run) = call.revalidate(alone, &found).await {
+            carry_out(Box::new(Fill::new(call, run)), owned).await;
+        }
+    });
+}
+
+/// A body's own task.
+async fn carry_out(mut fill: Box<Fill>, mut load: Box<dyn Owned>) {
+    poll_fn(|context| fill.poll(context, &mut *load)).await;
+    let reports = load.is_awaited();
+    let finish = fill.finish(load.answer(), reports);
+    finish.await;
+    load.deliver();
 }

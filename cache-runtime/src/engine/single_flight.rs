@@ -15,6 +15,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::watch;
 
+use super::kind::Shared;
 use crate::clock::{self, Instant};
 use crate::entry::Token;
 use crate::sharded::Sharded;
@@ -54,8 +55,8 @@ pub(crate) enum Landing {
     Value(Bytes),
     /// With `None`, which is not stored.
     None,
-    /// The function failed or panicked, or its value could not be encoded.
-    Failed,
+    /// The function failed or panicked, or its value could not be encoded. An error that can be cloned is for all.
+    Failed(Option<Shared>),
     /// Its caller went away.
     Abandoned,
 }
@@ -152,6 +153,13 @@ impl SingleFlight {
         Enter::Lead(self.lead(flights, key, group))
     }
 
+    /// Leads a new flight of a key that nobody in this process loads.
+    pub(crate) fn lead_alone(self: &Arc<Self>, key: &Arc<str>) -> Option<Lead> {
+        let mut shard = self.flights.lock(key);
+        let flights = shard.entry(Arc::clone(key)).or_default();
+        flights.is_empty().then(|| self.lead(flights, key, Group::default()))
+    }
+
     /// Leads a new flight, whatever is under way.
     pub(crate) fn replace(self: &Arc<Self>, key: &Arc<str>) -> Lead {
         let mut shard = self.flights.lock(key);
@@ -223,7 +231,7 @@ impl Drop for Lead {
             if abandoned {
                 let evidence = Evidence { since: self.flights.next(), lease: None };
                 // A function that panics has failed: its company does not try it one after the other.
-                let landing = if std::thread::panicking() { Landing::Failed } else { Landing::Abandoned };
+                let landing = if std::thread::panicking() { Landing::Failed(None) } else { Landing::Abandoned };
                 *state = State::Landed(evidence, landing);
             }
             abandoned

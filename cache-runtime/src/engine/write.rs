@@ -7,9 +7,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Engine, Request};
-use crate::clock::Timestamp;
 use crate::codec::Coding;
-use crate::entry::{self, Header, Lookup, Token};
+use crate::entry::{self, Flags, Header, Lookup, Token};
 use crate::error::{Error, ErrorKind};
 use crate::policy::ttl;
 use crate::store::{Budget, Store};
@@ -20,8 +19,8 @@ impl Engine {
     pub(crate) async fn peek<C: Coding, V: DeserializeOwned>(&self, request: &Request) -> Result<Option<V>, Error> {
         let found = self.step(&mut Budget::new(self.deadline), "get", pin!(self.backend.get(&request.key))).await?;
         let schema = self.schema::<C, V>(request.site);
-        let payload = match (entry::classify(found.as_deref(), schema, Timestamp::now), &found) {
-            (Lookup::Fresh(_), Some(bytes)) => entry::payload(bytes),
+        let payload = match (entry::classify(found.as_deref(), schema.into(), || self.backend.now()), &found) {
+            (Lookup::Fresh(header), Some(bytes)) if !header.flags.has(Flags::NONE) => entry::payload(bytes),
             (Lookup::Unusable(why), _) => {
                 observe::unusable(request.site, &request.key, why);
                 return Ok(None);
@@ -43,10 +42,13 @@ impl Engine {
         let lifetime = ttl::lifetime(request.ttl, request.jitter, random::unit())
             .ok_or_else(|| Error::new(ErrorKind::Configuration, "a TTL of zero stores nothing"))?;
         let schema = self.schema::<C, V>(request.site);
+        let outlives = request.freshness.outlives();
+        let header = Header::value(schema, Token::random(), self.backend.now(), lifetime);
+        let header = if outlives.is_zero() { header } else { header.outliving() };
         let mut bytes = Vec::new();
-        Header::value(schema, Token::random(), lifetime, std::time::Duration::ZERO).encode(&mut bytes);
+        header.encode(&mut bytes);
         C::encode(self.format, value, &mut bytes)?;
-        Ok((bytes.into(), lifetime))
+        Ok((bytes.into(), ttl::with_windows(lifetime, outlives)))
     }
 
     /// Stores an entry; fills in flight lose their lease.

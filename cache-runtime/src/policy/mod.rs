@@ -1,5 +1,6 @@
 //! What a call decides, as plain data and pure functions: no I/O, no clock, no random source of its own.
 
+pub(crate) mod freshness;
 pub(crate) mod ttl;
 
 use std::time::Duration;
@@ -14,11 +15,26 @@ pub(crate) const DEFAULT_WAIT: Duration = Duration::from_secs(5);
 
 /// How long a lease lasts without renewal: when a holder is killed, the others take over after this long. Raising it
 /// tolerates longer pauses of a holder.
-pub(crate) const DEFAULT_LEASE: Duration = Duration::from_secs(10);
+///
+/// # Why short leases, and no key that says that a process lives
+///
+/// The other way to be rid of a dead holder soon is a liveness key for each process, renewed all the time, and leases
+/// that name it: a waiter looks whether the holder's process lives. It costs one command every few seconds, however
+/// many functions run. But a short lease says the same with what is there already: its expiry. Nobody asks for a
+/// second key, which would lie in another slot of a cluster, would need its own pattern in an ACL, and would be one
+/// look more for every waiter. It says it sooner: three seconds after the last renewal, where rueidisaside's key,
+/// renewed every 5 s and living for 10 s, takes up to ten. And it speaks of this run, not of its process: a runtime
+/// that is stuck keeps no lease alive because another one of the process is not.
+///
+/// The price is one command a second for each function that runs *longer than a second* under a lease, and none for
+/// the others, which are nearly all: a hundred long runs at once are a hundred commands a second, a thousandth of what
+/// a server does (`cargo bench -p tests --bench wake` counts them). A body that blocks its thread cannot renew: after
+/// two to three seconds the next caller runs it once more, and the value of the run that lost its lease is not stored.
+pub(crate) const DEFAULT_LEASE: Duration = Duration::from_secs(3);
 
-/// How often a lease is renewed at the most: with the default lease, a body that still runs after a minute loses its
-/// lease, so that a stuck holder does not keep a key for ever.
-pub(crate) const MAX_RENEWALS: u32 = 18;
+/// How often a lease is renewed at the most: a body that runs for longer than twenty leases, a minute with the default
+/// one, loses its lease, so that a stuck holder does not keep a key for ever.
+pub(crate) const MAX_RENEWALS: u32 = 57;
 
 /// A lease is renewed when this share of it is over.
 pub(crate) const RENEW_AFTER: f64 = 1.0 / 3.0;

@@ -27,6 +27,12 @@ pub(crate) fn lifetime(ttl: Duration, share: f64, unit: f64) -> Option<Duration>
     Some(ttl.mul_f64(1.0 - share * unit).max(MIN_TTL))
 }
 
+/// How long the key of a value lives that is served past its lifetime. The windows lengthen the key, never the lifetime:
+/// the next value begins with its own.
+pub(crate) fn with_windows(lifetime: Duration, outlives: Duration) -> Duration {
+    lifetime.saturating_add(outlives).min(MAX_TTL * 2)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

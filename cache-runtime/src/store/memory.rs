@@ -9,8 +9,9 @@ use bytes::Bytes;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-use super::{Admission, Commit, Expiry, LeaseRequest, Leased, Store, Withdrawal, admit, commits, renew, withdraw};
-use crate::clock::{self, Instant};
+use super::transition::{renew_at, withdraw_at};
+use super::{Admission, Commit, Expiry, LeaseRequest, Leased, Store, Withdrawal, admit, commits};
+use crate::clock::{self, Instant, Timestamp};
 use crate::entry::{Flags, Header, Token};
 use crate::error::Error;
 use crate::sharded::Sharded;
@@ -170,7 +171,8 @@ impl Store for Memory {
     async fn renew(&self, key: &str, token: Token, ttl: Duration) -> Result<bool, Error> {
         let mut shard = self.shard(key);
         let Some(current) = shard.current(key) else { return Ok(false) };
-        let Some(bytes) = renew(Some(&current.bytes), token, ttl) else { return Ok(false) };
+        let until = Timestamp::monotonic().after(ttl);
+        let Some(bytes) = renew_at(Some(&current.bytes), token, until) else { return Ok(false) };
         shard.write(key, bytes, current.expires.max(clock::now() + ttl));
         Ok(true)
     }
@@ -184,12 +186,13 @@ impl Store for Memory {
         Ok(Commit::Stored)
     }
 
-    async fn release(&self, key: &str, token: Token) -> Result<(), Error> {
+    async fn release(&self, key: &str, token: Token, hold_off: Duration) -> Result<(), Error> {
         let mut shard = self.shard(key);
         let Some(current) = shard.current(key) else {
             return Ok(());
         };
-        match withdraw(Some(&current.bytes), token) {
+        let hold_off = (!hold_off.is_zero()).then(|| Timestamp::monotonic().after(hold_off));
+        match withdraw_at(Some(&current.bytes), token, hold_off) {
             Withdrawal::Remove => shard.remove(key),
             Withdrawal::Write(bytes) => shard.write(key, bytes, current.expires),
             Withdrawal::Leave => {}

@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 pub(crate) use self::guard::Budget;
 pub use self::memory::Memory;
 pub(crate) use self::own::OwnStore;
+pub(crate) use self::redis::Watch;
 pub use self::transition::{Admission, Expiry, Withdrawal, admit, commits, renew, withdraw};
 
 use crate::clock::Timestamp;
@@ -56,8 +57,9 @@ pub trait Store: Send + Sync + 'static {
         ttl: Duration,
     ) -> impl Future<Output = Result<Commit, Error>> + Send;
 
-    /// Gives the lease of `token` back, where it is still there: [`withdraw`] decides.
-    fn release(&self, key: &str, token: Token) -> impl Future<Output = Result<(), Error>> + Send;
+    /// Gives the lease of `token` back, where it is still there: [`withdraw`] decides. Where the lease is on a value and
+    /// `hold_off` is not zero, nobody is to load that value for so long.
+    fn release(&self, key: &str, token: Token, hold_off: Duration) -> impl Future<Output = Result<(), Error>> + Send;
 
     /// Stores `entry` for `ttl`, whatever is there: a lease that is there is lost.
     fn put(&self, key: &str, entry: Bytes, ttl: Duration) -> impl Future<Output = Result<(), Error>> + Send;
@@ -72,6 +74,7 @@ pub struct LeaseRequest {
     token: Token,
     ttl: Duration,
     take: Take,
+    now: Timestamp,
 }
 
 /// What a lease may displace.
@@ -81,13 +84,15 @@ pub(crate) enum Take {
     Missing,
     /// Exactly the entry that begins with these bytes, which the caller cannot use.
     Unusable(Bytes),
+    /// Exactly the value that begins with these bytes, which is loaded anew. It stays readable meanwhile.
+    Refresh(Bytes),
     /// Anything: a refresh that was asked for. A value stays readable meanwhile.
     Any,
 }
 
 impl LeaseRequest {
-    pub(crate) fn new(token: Token, ttl: Duration, take: Take) -> Self {
-        Self { token, ttl, take }
+    pub(crate) fn new(token: Token, ttl: Duration, take: Take, now: Timestamp) -> Self {
+        Self { token, ttl, take, now }
     }
 
     /// The token of the fill.
@@ -103,7 +108,7 @@ impl LeaseRequest {
     }
 
     pub(crate) fn header(&self) -> Header {
-        Header::lease(self.token, Timestamp::now().after(self.ttl))
+        Header::lease(self.token, self.now.after(self.ttl))
     }
 }
 
@@ -133,10 +138,27 @@ pub(crate) enum Backend {
 }
 
 impl Backend {
+    /// Now, on the clock that the times in entries are of.
+    pub(crate) fn now(&self) -> Timestamp {
+        match self {
+            Self::Memory(_) => Timestamp::monotonic(),
+            Self::Redis(store) => store.now(),
+            Self::Own(_) => Timestamp::now(),
+        }
+    }
+
     /// Hears that an operation got no answer within its deadline.
     pub(crate) fn timed_out(&self) {
         if let Self::Redis(store) = self {
             store.timed_out();
+        }
+    }
+
+    /// Looks at a key and registers for its next change, where the store pushes changes: else `None`, without a look.
+    pub(crate) async fn watch(&self, key: &str) -> Result<Option<(Option<Bytes>, Watch)>, Error> {
+        match self {
+            Self::Redis(store) => store.watch(key).await,
+            Self::Memory(_) | Self::Own(_) => Ok(None),
         }
     }
 }
@@ -179,8 +201,8 @@ impl Store for Backend {
         each!(self, store => store.commit(key, token, entry, ttl))
     }
 
-    async fn release(&self, key: &str, token: Token) -> Result<(), Error> {
-        each!(self, store => store.release(key, token))
+    async fn release(&self, key: &str, token: Token, hold_off: Duration) -> Result<(), Error> {
+        each!(self, store => store.release(key, token, hold_off))
     }
 
     async fn put(&self, key: &str, entry: Bytes, ttl: Duration) -> Result<(), Error> {

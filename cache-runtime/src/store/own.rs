@@ -33,7 +33,7 @@ pub(super) trait ErasedStore: Send + Sync {
     fn lease<'f>(&'f self, key: &'f str, request: &'f LeaseRequest) -> BoxFuture<'f, Leased>;
     fn renew<'f>(&'f self, key: &'f str, token: Token, ttl: Duration) -> BoxFuture<'f, bool>;
     fn commit<'f>(&'f self, key: &'f str, token: Token, entry: Bytes, ttl: Duration) -> BoxFuture<'f, Commit>;
-    fn release<'f>(&'f self, key: &'f str, token: Token) -> BoxFuture<'f, ()>;
+    fn release<'f>(&'f self, key: &'f str, token: Token, hold_off: Duration) -> BoxFuture<'f, ()>;
     fn put<'f>(&'f self, key: &'f str, entry: Bytes, ttl: Duration) -> BoxFuture<'f, ()>;
     fn remove<'f>(&'f self, key: &'f str) -> BoxFuture<'f, ()>;
 }
@@ -55,8 +55,8 @@ impl<S: Store> ErasedStore for S {
         Box::pin(Store::commit(self, key, token, entry, ttl))
     }
 
-    fn release<'f>(&'f self, key: &'f str, token: Token) -> BoxFuture<'f, ()> {
-        Box::pin(Store::release(self, key, token))
+    fn release<'f>(&'f self, key: &'f str, token: Token, hold_off: Duration) -> BoxFuture<'f, ()> {
+        Box::pin(Store::release(self, key, token, hold_off))
     }
 
     fn put<'f>(&'f self, key: &'f str, entry: Bytes, ttl: Duration) -> BoxFuture<'f, ()> {

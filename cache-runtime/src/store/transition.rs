@@ -45,24 +45,33 @@ pub fn admit(current: Option<&[u8]>, request: &LeaseRequest) -> Admission {
     let alone = || Admission::Grant(lease.alone(), Expiry::In(request.ttl()));
     match (current, &request.take) {
         (None | Some([]), _) => alone(),
-        (Some(entry), Take::Any) => match Header::decode(entry) {
-            Some(value) if value.flags.has(Flags::PAYLOAD) => {
-                let flags = value.flags.with(Flags::LEASED).with(Flags::OUTLIVES);
-                let leased = Header { flags, token: lease.token, lease_until: lease.lease_until, ..value };
-                Admission::Grant(leased.over(entry), Expiry::AtLeast(request.ttl()))
-            }
-            _ => alone(),
-        },
+        (Some(entry), Take::Any) => leased_value(entry, &lease, request.ttl()).unwrap_or_else(alone),
+        (Some(entry), Take::Refresh(head)) if entry::head(entry) == head => {
+            leased_value(entry, &lease, request.ttl()).unwrap_or_else(alone)
+        }
         (Some(entry), Take::Unusable(head)) if entry::head(entry) == head => alone(),
         (Some(_), _) => Admission::Refuse,
     }
 }
 
+/// The value with a refresh lease on it, where the entry is a value.
+fn leased_value(entry: &[u8], lease: &Header, ttl: Duration) -> Option<Admission> {
+    let value = Header::decode(entry).filter(|value| value.flags.has(Flags::PAYLOAD))?;
+    let flags = value.flags.with(Flags::LEASED).with(Flags::OUTLIVES).without(Flags::HELD_OFF);
+    let leased = Header { flags, token: lease.token, lease_until: lease.lease_until, ..value };
+    Some(Admission::Grant(leased.over(entry), Expiry::AtLeast(ttl)))
+}
+
 /// The entry with the lease of `token` on it until `ttl` from now, where that lease is what is at the key.
 #[must_use]
 pub fn renew(current: Option<&[u8]>, token: Token, ttl: Duration) -> Option<Bytes> {
+    renew_at(current, token, Timestamp::now().after(ttl))
+}
+
+/// [`renew`], until then.
+pub(super) fn renew_at(current: Option<&[u8]>, token: Token, lease_until: Timestamp) -> Option<Bytes> {
     let header = leased(current, token)?;
-    Some(Header { lease_until: Timestamp::now().after(ttl), ..header }.over(current?))
+    Some(Header { lease_until, ..header }.over(current?))
 }
 
 /// Whether the lease of `token` is what is at the key now: then its holder may write.
@@ -71,12 +80,22 @@ pub fn commits(current: Option<&[u8]>, token: Token) -> bool {
     leased(current, token).is_some()
 }
 
-/// Decides on a lease that is given back, given what is at the key now.
+/// Decides on a lease that is given back, given what is at the key now. A value that it is on is left alone for
+/// `hold_off`.
 #[must_use]
-pub fn withdraw(current: Option<&[u8]>, token: Token) -> Withdrawal {
+pub fn withdraw(current: Option<&[u8]>, token: Token, hold_off: Duration) -> Withdrawal {
+    withdraw_at(current, token, (!hold_off.is_zero()).then(|| Timestamp::now().after(hold_off)))
+}
+
+/// [`withdraw`], with a pause until then.
+pub(super) fn withdraw_at(current: Option<&[u8]>, token: Token, hold_off: Option<Timestamp>) -> Withdrawal {
     match (current, leased(current, token)) {
         (Some(entry), Some(header)) if header.flags.has(Flags::PAYLOAD) => {
-            Withdrawal::Write(Header { flags: header.flags.without(Flags::LEASED), ..header }.over(entry))
+            let header = match hold_off {
+                None => Header { flags: header.flags.without(Flags::LEASED), ..header },
+                Some(lease_until) => Header { flags: header.flags.with(Flags::HELD_OFF), lease_until, ..header },
+            };
+            Withdrawal::Write(header.over(entry))
         }
         (_, Some(_)) => Withdrawal::Remove,
         (_, None) => Withdrawal::Leave,
@@ -84,7 +103,8 @@ pub fn withdraw(current: Option<&[u8]>, token: Token) -> Withdrawal {
 }
 
 fn leased(current: Option<&[u8]>, token: Token) -> Option<Header> {
-    Header::decode(current?).filter(|header| header.flags.has(Flags::LEASED) && header.token == token)
+    let is_held = |flags: Flags| flags.has(Flags::LEASED) && !flags.has(Flags::HELD_OFF);
+    Header::decode(current?).filter(|header| is_held(header.flags) && header.token == token)
 }
 
 #[cfg(test)]
@@ -95,11 +115,11 @@ mod tests {
     const SCHEMA: Schema = Schema { codec: 1, fingerprint: 7 };
 
     fn value() -> Bytes {
-        Header::value(SCHEMA, Token::random(), Duration::from_secs(60), Duration::ZERO).over(&[0; 40])
+        Header::value(SCHEMA, Token::random(), Timestamp::now(), Duration::from_secs(60)).over(&[0; 40])
     }
 
     fn request(take: Take) -> LeaseRequest {
-        LeaseRequest::new(Token::random(), Duration::from_secs(1), take)
+        LeaseRequest::new(Token::random(), Duration::from_secs(1), take, Timestamp::now())
     }
 
     fn granted(current: Option<&[u8]>, request: &LeaseRequest) -> Option<(Bytes, Expiry)> {
@@ -114,7 +134,7 @@ mod tests {
         let (missing, any) = (request(Take::Missing), request(Take::Any));
         let (lease, expiry) = granted(None, &missing).expect("nothing is there");
         assert_eq!(
-            (classify(Some(&lease), SCHEMA, Timestamp::now), expiry),
+            (classify(Some(&lease), SCHEMA.into(), Timestamp::now), expiry),
             (Lookup::Pending(missing.token()), Expiry::In(Duration::from_secs(1)))
         );
         assert!(granted(Some(&lease), &request(Take::Missing)).is_none());
@@ -130,7 +150,7 @@ mod tests {
         let (value, refresh) = (value(), request(Take::Any));
         let (leased, expiry) = granted(Some(&value), &refresh).expect("a refresh displaces anything");
         assert_eq!(expiry, Expiry::AtLeast(Duration::from_secs(1)));
-        assert!(matches!(classify(Some(&leased), SCHEMA, Timestamp::now), Lookup::Fresh(_)));
+        assert!(matches!(classify(Some(&leased), SCHEMA.into(), Timestamp::now), Lookup::Fresh(_)));
         assert!(commits(Some(&leased), refresh.token()) && !commits(Some(&leased), Token::random()));
 
         let until = |entry: &[u8]| Header::decode(entry).map(|header| header.lease_until);
@@ -138,9 +158,29 @@ mod tests {
         assert!(until(&renewed) > until(&leased));
         assert_eq!(renew(Some(&leased), Token::random(), Duration::from_secs(60)), None);
 
-        let Withdrawal::Write(back) = withdraw(Some(&renewed), refresh.token()) else { panic!("the value stays") };
+        let Withdrawal::Write(back) = withdraw(Some(&renewed), refresh.token(), Duration::ZERO) else {
+            panic!("the value stays")
+        };
         assert!(!commits(Some(&back), refresh.token()));
-        assert!(matches!(classify(Some(&back), SCHEMA, Timestamp::now), Lookup::Fresh(_)));
-        assert_eq!(withdraw(Some(&back), refresh.token()), Withdrawal::Leave);
+        assert!(matches!(classify(Some(&back), SCHEMA.into(), Timestamp::now), Lookup::Fresh(_)));
+        assert_eq!(withdraw(Some(&back), refresh.token(), Duration::ZERO), Withdrawal::Leave);
+    }
+
+    #[test]
+    fn a_refresh_that_failed_leaves_the_value_and_nobody_commits_or_renews_until_the_next_lease() {
+        let (value, refresh) = (value(), request(Take::Any));
+        let (leased, _) = granted(Some(&value), &refresh).expect("a refresh displaces anything");
+        let Withdrawal::Write(held) = withdraw(Some(&leased), refresh.token(), Duration::from_secs(5)) else {
+            panic!("the value stays")
+        };
+        let header = Header::decode(&held).expect("it is an entry");
+        assert!(header.flags.has(Flags::HELD_OFF) && header.lease_until > Timestamp::now());
+        assert!(!commits(Some(&held), refresh.token()));
+        assert_eq!(renew(Some(&held), refresh.token(), Duration::from_secs(5)), None);
+
+        let next = request(Take::Refresh(Bytes::copy_from_slice(entry::head(&held))));
+        let (leased, _) = granted(Some(&held), &next).expect("it is that entry");
+        assert!(commits(Some(&leased), next.token()));
+        assert!(granted(Some(&leased), &next).is_none(), "it is not that entry any more");
     }
 }

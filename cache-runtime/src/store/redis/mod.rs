@@ -1,20 +1,28 @@
 //! The Redis store: the commands and scripts of the lease protocol, one key each.
 
 mod connect;
+mod dial;
+mod link;
+mod pushes;
 mod scripts;
+mod slots;
 
 use std::time::Duration;
 
 use bytes::Bytes;
 pub(crate) use redis::Client;
 pub(crate) use redis::aio::ConnectionLike;
-use redis::{FromRedisValue, ScriptInvocation, ServerErrorKind};
+use redis::{FromRedisValue, RedisResult, ScriptInvocation, ServerErrorKind, Value};
 
-use self::connect::{PerRuntime, Source};
+use self::connect::{Connection, Source};
+use self::link::Link;
+pub(crate) use self::pushes::Watch;
+use self::slots::PerRuntime;
 use super::{Commit, LeaseRequest, Leased, Store, Take};
 use crate::clock::Timestamp;
 use crate::entry::{Header, LEASE_UNTIL, Token};
 use crate::error::{Error, ErrorKind};
+use crate::observe;
 
 /// Entries on a Redis or Valkey server, each a string at the user's own key.
 #[derive(Debug)]
@@ -51,7 +59,7 @@ impl RedisStore {
                 None => Box::pin(self.source.made()).await?,
             };
             let answer = match question {
-                Question::Command(command) | Question::Once(command) => command.query_async(&mut connection.link).await,
+                Question::Command(command) | Question::Once(command) => connection.link.send(command).await,
                 Question::Script(script) => script.invoke_async(&mut connection.link).await,
             };
             if !(connection.is_replaced_after(&answer) && std::mem::take(&mut again)) {
@@ -60,10 +68,58 @@ impl RedisStore {
         }
     }
 
+    /// Looks at a key, and registers for its next change in the same write: no change can come between the two. `None`
+    /// where the server does not push.
+    pub(crate) async fn watch(&self, key: &str) -> Result<Option<(Option<Bytes>, Watch)>, Error> {
+        let mut again = true;
+        loop {
+            let mut connection = self.connection().await?;
+            let Some(pushes) = connection.pushes() else { return Ok(None) };
+            // Before it is sent: the push may be here before this task hears the answer.
+            let Some(watch) = pushes.watch(key) else { return Ok(None) };
+            let answer = tracked_get(&mut connection.link, key).await;
+            if connection.is_replaced_after(&answer) && std::mem::take(&mut again) {
+                continue;
+            }
+            let Some(entry) = answer.map_err(refused)? else {
+                pushes.fall_silent();
+                observe::no_pushes("CLIENT CACHING is refused");
+                return Ok(None);
+            };
+            return Ok(Some((entry.map(Bytes::from), watch)));
+        }
+    }
+
+    async fn connection(&self) -> Result<Connection<'_>, Error> {
+        match self.source.ready()? {
+            Some(connection) => Ok(connection),
+            None => Box::pin(self.source.made()).await,
+        }
+    }
+
+    /// Now, on the server's clock.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.source.now()
+    }
+
     /// Hears that a command got no answer within its deadline.
     pub(crate) fn timed_out(&self) {
         self.source.timed_out();
     }
+}
+
+/// A `GET` that registers for the next change of the key; the inner `None` is a key that is not there, the outer one a
+/// connection that does not track. The client writes a pipeline in one piece, so that no other caller's command comes
+/// between the two and is tracked instead.
+async fn tracked_get(link: &mut Link, key: &str) -> RedisResult<Option<Option<Vec<u8>>>> {
+    let mut pipeline = redis::pipe();
+    pipeline.cmd("CLIENT").arg("CACHING").arg("YES").cmd("GET").arg(key);
+    let mut answers = link.req_packed_commands(&pipeline, 0, 2).await?.into_iter();
+    if !matches!(answers.next(), Some(Value::Okay)) {
+        return Ok(None);
+    }
+    let entry = answers.next().unwrap_or(Value::Nil).extract_error()?;
+    Ok(Some(FromRedisValue::from_redis_value(entry)?))
 }
 
 /// What a server is asked.
@@ -85,6 +141,7 @@ impl Store for RedisStore {
         let (take, head) = match &request.take {
             Take::Missing => ("missing", &[][..]),
             Take::Unusable(head) => ("unusable", &head[..]),
+            Take::Refresh(head) => ("refresh", &head[..]),
             Take::Any => ("any", &[][..]),
         };
         let mut script = scripts::LEASE.key(key);
@@ -99,7 +156,7 @@ impl Store for RedisStore {
     }
 
     async fn renew(&self, key: &str, token: Token, ttl: Duration) -> Result<bool, Error> {
-        let until = Header::lease(token, Timestamp::now().after(ttl)).alone();
+        let until = Header::lease(token, self.now().after(ttl)).alone();
         let mut script = scripts::RENEW.key(key);
         script.arg(token.as_bytes()).arg(millis(ttl)).arg(&until[LEASE_UNTIL]);
         self.ask(Question::Script(&script)).await
@@ -112,8 +169,11 @@ impl Store for RedisStore {
         Ok(if stored { Commit::Stored } else { Commit::Lost })
     }
 
-    async fn release(&self, key: &str, token: Token) -> Result<(), Error> {
-        self.ask::<bool>(Question::Script(scripts::RELEASE.key(key).arg(token.as_bytes()))).await.map(drop)
+    async fn release(&self, key: &str, token: Token, hold_off: Duration) -> Result<(), Error> {
+        let until = Header::lease(token, self.now().after(hold_off)).alone();
+        let until = if hold_off.is_zero() { &[] } else { &until[LEASE_UNTIL] };
+        let mut script = scripts::RELEASE.key(key);
+        self.ask::<bool>(Question::Script(script.arg(token.as_bytes()).arg(until))).await.map(drop)
     }
 
     async fn put(&self, key: &str, entry: Bytes, ttl: Duration) -> Result<(), Error> {

@@ -1,24 +1,24 @@
 //! The scripts: each touches one key, so a cluster runs them as it is. None runs on a hit.
 //!
 //! They say in Lua what `store::transition` says in Rust. Byte offsets are those of `entry`; the flags are the number
-//! at offset 3: 1 PAYLOAD, 2 LEASED, 4 OUTLIVES.
+//! at offset 3: 1 PAYLOAD, 2 LEASED, 4 OUTLIVES, 8 `HELD_OFF`.
 
 use once_cell::sync::Lazy;
 use redis::Script;
 
 /// Takes the lease (nil), or returns the entry that is there.
 ///
-/// `ARGV`: the lease as an entry, its milliseconds, what it may displace (`missing`, `unusable`, `any`), and for
-/// `unusable` the first bytes of what it displaces.
+/// `ARGV`: the lease as an entry, its milliseconds, what it may displace (`missing`, `unusable`, `refresh`, `any`), and
+/// for `unusable` and `refresh` the first bytes of what it displaces.
 pub(super) static LEASE: Lazy<Script> = Lazy::new(|| {
     Script::new(
         r"
         local head = redis.call('GETRANGE', KEYS[1], 0, 31)
         if head ~= '' then
-            if ARGV[3] == 'any' then
+            if ARGV[3] == 'any' or (ARGV[3] == 'refresh' and head == ARGV[4]) then
                 local flags = #head == 32 and string.sub(head, 1, 2) == '\202\1' and string.byte(head, 4) or 0
-                if flags < 8 and bit.band(flags, 1) == 1 then
-                    local leased = string.char(bit.bor(flags, 6)) .. string.sub(ARGV[1], 5, 17)
+                if flags < 64 and bit.band(flags, 1) == 1 then
+                    local leased = string.char(bit.bor(bit.band(flags, 55), 6)) .. string.sub(ARGV[1], 5, 17)
                     redis.call('SETRANGE', KEYS[1], 3, leased)
                     if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then
                         redis.call('PEXPIRE', KEYS[1], ARGV[2])
@@ -41,7 +41,7 @@ macro_rules! held {
         concat!(
             r"
             local head = redis.call('GETRANGE', KEYS[1], 3, 11)
-            if #head ~= 9 or string.sub(head, 2) ~= ARGV[1] or bit.band(string.byte(head), 2) == 0 then
+            if #head ~= 9 or string.sub(head, 2) ~= ARGV[1] or bit.band(string.byte(head), 10) ~= 2 then
                 return 0
             end
             ",
@@ -60,29 +60,33 @@ pub(super) static COMMIT: Lazy<Script> = Lazy::new(|| {
     ))
 });
 
-/// Lets the lease live for at least `ARGV[2]` milliseconds more; a lease on a value has its deadline in the header, which
-/// becomes `ARGV[3]`.
+/// Lets the lease live for at least `ARGV[2]` milliseconds more; its deadline in the header becomes `ARGV[3]`: who waits
+/// for its end looks there.
 pub(super) static RENEW: Lazy<Script> = Lazy::new(|| {
     Script::new(held!(
         r"
         if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then
             redis.call('PEXPIRE', KEYS[1], ARGV[2])
         end
-        if bit.band(string.byte(head), 1) == 1 then
-            redis.call('SETRANGE', KEYS[1], 12, ARGV[3])
-        end
+        redis.call('SETRANGE', KEYS[1], 12, ARGV[3])
         return 1
         "
     ))
 });
 
-/// Gives the lease back: the key goes, or the value loses the lease on it.
+/// Gives the lease back: the key goes, or the value loses the lease on it; or keeps it as a pause for all, until
+/// `ARGV[2]`, where that is not empty.
 pub(super) static RELEASE: Lazy<Script> = Lazy::new(|| {
     Script::new(held!(
         r"
         local flags = string.byte(head)
         if bit.band(flags, 1) == 1 then
-            redis.call('SETRANGE', KEYS[1], 3, string.char(flags - 2))
+            if ARGV[2] == '' then
+                redis.call('SETRANGE', KEYS[1], 3, string.char(flags - 2))
+            else
+                redis.call('SETRANGE', KEYS[1], 3, string.char(flags + 8))
+                redis.call('SETRANGE', KEYS[1], 12, ARGV[2])
+            end
         else
             redis.call('UNLINK', KEYS[1])
         end

@@ -1,0 +1,261 @@
+//! Connections: one for each tokio runtime, made when first needed, replaced when dead or hung.
+//!
+//! A connection's driver is a task, and a task dies with its runtime. One process may hold several runtimes (every
+//! `#[tokio::test]` has its own), so a connection belongs to the runtime that made it, and is found by that runtime's
+//! number. That also keeps caller and driver on the same threads, which is what a hand-written `GET` costs.
+//!
+//! A slot lives as long as its task: the task dials, then holds the slot until it is retired or the runtime goes, and
+//! takes the slot out of the list when it is dropped.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use redis::AsyncConnectionConfig;
+use tokio::runtime::{self, Handle};
+use tokio::sync::{Notify, watch};
+
+use super::connect::Connection;
+use super::dial::{Up, dial};
+use super::link::Link;
+use super::pushes::Pushes;
+use crate::clock::{self, Instant, ServerClock};
+use crate::error::{Error, ErrorKind};
+use crate::store::in_runtime;
+
+/// How long making a connection may take, with TLS and authentication: callers do not wait for it longer than their
+/// own deadline, so raising it only gives slow networks a chance.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long a refused connection is not tried again: callers fail at once meanwhile, and a returning server is noticed
+/// this much later.
+const RECONNECT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How old a connection to a server that turned out to be no primary must be to be given up: a server that is a replica
+/// for good is not dialed anew by every call.
+const RECONNECT_AFTER: Duration = Duration::from_secs(1);
+
+/// Commands in a row that got no answer within their deadline, after which the connection counts as hung and is
+/// replaced: TCP does not notice a stopped peer for minutes. Raising it tolerates longer stalls of a healthy server.
+const MAX_UNANSWERED: u32 = 3;
+
+/// A slot, known by its number: a call holds no count on it, which the callers on other cores would pass round.
+#[derive(Clone, Copy)]
+pub(super) struct Numbered<'s> {
+    pub(super) connections: &'s PerRuntime,
+    pub(super) number: u64,
+}
+
+/// One connection for each runtime.
+pub(crate) struct PerRuntime {
+    client: redis::Client,
+    pub(super) clock: ServerClock,
+    /// Every call reads it, hardly any writes it: a lock would be passed from core to core.
+    slots: ArcSwap<Vec<Arc<Slot>>>,
+    /// Held by whoever writes the slots.
+    writing: Mutex<()>,
+    /// The number of the next slot.
+    next: AtomicU64,
+    /// Whether some slot has a command that was not answered.
+    suspicious: AtomicBool,
+    this: Weak<Self>,
+}
+
+impl PerRuntime {
+    pub(crate) fn new(client: redis::Client) -> Arc<Self> {
+        Arc::new_cyclic(|this| Self {
+            client,
+            clock: ServerClock::default(),
+            slots: ArcSwap::default(),
+            writing: Mutex::default(),
+            next: AtomicU64::new(0),
+            suspicious: AtomicBool::new(false),
+            this: Weak::clone(this),
+        })
+    }
+
+    /// The connection of a runtime.
+    pub(super) fn ready(&self, runtime: runtime::Id) -> Option<Connection<'_>> {
+        let slots = self.slots.load();
+        let slot = slots.iter().find(|slot| slot.runtime == runtime)?;
+        let link = Link::Own(slot.up.get()?.link.clone());
+        Some(Connection { link, slot: Some(Numbered { connections: self, number: slot.number }) })
+    }
+
+    /// Who waits for pushes over the connection of a slot.
+    pub(super) fn pushes(&self, number: u64) -> Option<Arc<Pushes>> {
+        let slots = self.slots.load();
+        slots.iter().find(|slot| slot.number == number)?.up.get()?.pushes.clone()
+    }
+
+    /// The slot of this runtime; a new one begins to dial.
+    pub(super) fn dialing(&self, handle: &Handle) -> Arc<Slot> {
+        let id = handle.id();
+        let writing = self.writing();
+        let mut slots = Vec::clone(&self.slots.load());
+        if let Some(known) = slots.iter().find(|slot| slot.runtime == id) {
+            return Arc::clone(known);
+        }
+        let slot = Arc::new(Slot::new(id, self.next.fetch_add(1, Ordering::Relaxed)));
+        slots.push(Arc::clone(&slot));
+        self.slots.store(Arc::new(slots));
+        drop(writing);
+        // A runtime that is shutting down drops the task at once, here, and the task takes its slot out of the list.
+        let held = Held { slot: Arc::clone(&slot), connections: Weak::clone(&self.this) };
+        handle.spawn(held.dial(self.client.clone()));
+        slot
+    }
+
+    /// Gives a connection up: the next caller dials again.
+    pub(super) fn retire(&self, number: u64) {
+        let _writing = self.writing();
+        let mut slots = Vec::clone(&self.slots.load());
+        if let Some(index) = slots.iter().position(|slot| slot.number == number) {
+            slots.swap_remove(index).retired.notify_one();
+            self.slots.store(Arc::new(slots));
+        }
+    }
+
+    pub(super) fn answered(&self, number: u64) {
+        if self.suspicious.load(Ordering::Relaxed) {
+            let slots = self.slots.load();
+            if let Some(slot) = slots.iter().find(|slot| slot.number == number) {
+                slot.unanswered.store(0, Ordering::Relaxed);
+            }
+            let suspicious = slots.iter().any(|slot| slot.unanswered.load(Ordering::Relaxed) > 0);
+            self.suspicious.store(suspicious, Ordering::Relaxed);
+        }
+    }
+
+    /// Gives a connection up that was made some time ago.
+    pub(super) fn retire_if_old(&self, number: u64) {
+        let is_old = |slot: &Arc<Slot>| slot.number == number && clock::now() - slot.made > RECONNECT_AFTER;
+        let old = self.slots.load().iter().any(is_old);
+        if old {
+            self.retire(number);
+        }
+    }
+
+    /// A command of the runtime that the caller is in got no answer within its deadline.
+    pub(super) fn timed_out(&self) {
+        let Ok(handle) = in_runtime() else { return };
+        self.suspicious.store(true, Ordering::Relaxed);
+        let count = |slot: &Arc<Slot>| (slot.number, slot.unanswered.fetch_add(1, Ordering::Relaxed) + 1);
+        let counted = self.slots.load().iter().find(|slot| slot.runtime == handle.id()).map(count);
+        if let Some((number, MAX_UNANSWERED..)) = counted {
+            self.retire(number);
+        }
+    }
+
+    fn writing(&self) -> MutexGuard<'_, ()> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for PerRuntime {
+    fn drop(&mut self) {
+        for slot in self.slots.load().iter() {
+            slot.retired.notify_one();
+        }
+    }
+}
+
+/// The connection of one runtime.
+pub(crate) struct Slot {
+    runtime: runtime::Id,
+    /// The connection, once it is made.
+    up: OnceLock<Up>,
+    dial: watch::Sender<Dial>,
+    /// Wakes the task that holds the slot, which ends.
+    retired: Notify,
+    unanswered: AtomicU32,
+    number: u64,
+    made: Instant,
+}
+
+/// How far a connection is.
+enum Dial {
+    Dialing,
+    Up,
+    Down(String),
+}
+
+pub(super) fn given_up() -> Error {
+    Error::new(ErrorKind::Unavailable, "the connection to Redis was given up")
+}
+
+impl Slot {
+    fn new(runtime: runtime::Id, number: u64) -> Self {
+        let (dial, _) = watch::channel(Dial::Dialing);
+        Self {
+            runtime,
+            up: OnceLock::new(),
+            dial,
+            retired: Notify::new(),
+            unanswered: AtomicU32::new(0),
+            number,
+            made: clock::now(),
+        }
+    }
+
+    /// Waits until the dialing has an end.
+    pub(super) async fn dialed(&self) -> Result<(), Error> {
+        let mut dial = self.dial.subscribe();
+        let ended = dial.wait_for(|dial| !matches!(dial, Dial::Dialing)).await;
+        match ended.as_deref() {
+            Ok(Dial::Down(why)) => Err(Error::new(ErrorKind::Unavailable, format!("cannot connect to Redis: {why}"))),
+            Ok(Dial::Up | Dial::Dialing) => Ok(()),
+            Err(_) => Err(given_up()),
+        }
+    }
+}
+
+/// The hold of a slot's task on it; dropped with the task, also when the runtime goes.
+struct Held {
+    slot: Arc<Slot>,
+    connections: Weak<PerRuntime>,
+}
+
+impl Held {
+    async fn dial(self, client: redis::Client) {
+        let config =
+            AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT_TIMEOUT)).set_response_timeout(None);
+        match tokio::time::timeout(CONNECT_TIMEOUT, dial(&client, &config)).await {
+            Ok(Ok(up)) => {
+                if let (Some(time), Some(connections)) = (up.time, self.connections.upgrade()) {
+                    connections.clock.said(time);
+                }
+                let _ = self.slot.up.set(up);
+                self.slot.dial.send_replace(Dial::Up);
+                self.slot.retired.notified().await;
+            }
+            Ok(Err(error)) => self.pause(error.to_string()).await,
+            Err(_) => self.pause(format!("no answer within {CONNECT_TIMEOUT:?}")).await,
+        }
+    }
+
+    async fn pause(&self, why: String) {
+        self.slot.dial.send_replace(Dial::Down(why));
+        tokio::time::sleep(RECONNECT_PAUSE).await;
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(connections) = self.connections.upgrade() {
+            connections.retire(self.slot.number);
+        }
+        // Nothing will be pushed over a connection that is given up: who waits looks on the next one.
+        if let Some(Up { pushes: Some(pushes), .. }) = self.slot.up.get() {
+            pushes.wake_all();
+        }
+        self.slot.dial.send_if_modified(|dial| {
+            let unfinished = matches!(dial, Dial::Dialing);
+            if unfinished {
+                *dial = Dial::Down("the runtime is shutting down".to_owned());
+            }
+            unfinished
+        });
+    }
+}
