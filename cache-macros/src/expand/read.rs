@@ -8,6 +8,7 @@ use super::{policy, private};
 use crate::args::Arg;
 use crate::detach::{Copied, Detached};
 use crate::names::replace_opaque;
+use crate::returned_type::is_unshared;
 use crate::validate::Cached;
 
 /// The body and the call.
@@ -129,9 +130,7 @@ fn read(cached: &Cached, body: &Ident) -> TokenStream {
         _ => ("read", last, end),
     };
     let read = Ident::new(read, start);
-    let kind = private(&cached.args, first);
-    let kind = quote_spanned!(first=> #kind::kind_of(&#body));
-    let kind = quote_spanned!(last=> #kind.kind());
+    let kind = kind(cached, "kind_of", body, (first, last));
     let private = private(&cached.args, start);
     quote_spanned!(end=> #private::#read(#plan, #kind, #body).await)
 }
@@ -148,19 +147,26 @@ struct Call<'c> {
 fn with_hooks(cached: &Cached, call: &Call, hooks: &TokenStream) -> TokenStream {
     let (first, last) = ends(cached);
     let (plan, start, end) = place(cached);
-    let (kind, of) = (local("__kind"), private(&cached.args, first));
-    let (kind_of, read) = (Ident::new(call.kind_of, first), Ident::new(call.read, start));
-    let body = call.body;
-    let found = quote_spanned!(first=> #of::#kind_of(&#body));
-    let found = quote_spanned!(last=> #found.kind());
-    let held = quote_spanned!(last=> #of::hooks(#kind));
-    let mut handed = body.clone();
+    let (local, of) = (local("__kind"), private(&cached.args, first));
+    let found = kind(cached, call.kind_of, call.body, (first, last));
+    let hooks = quote_spanned!(last=> #of::hooks(#local) #hooks);
+    let read = Ident::new(call.read, start);
+    let mut handed = call.body.clone();
     if let Some(at) = call.at {
         handed.set_span(at);
     }
     let private = private(&cached.args, start);
-    let read = quote_spanned!(end=> #private::#read(#plan, #held #hooks, #handed).await);
-    quote_spanned!(Span::mixed_site()=> let #kind = #found; #read)
+    let read = quote_spanned!(end=> #private::#read(#plan, #hooks, #handed).await);
+    quote_spanned!(Span::mixed_site()=> let #local = #found; #read)
+}
+
+/// What tells by type how the value is returned.
+fn kind(cached: &Cached, kind_of: &str, body: &Ident, (first, last): (Span, Span)) -> TokenStream {
+    let private = private(&cached.args, first);
+    let kind_of = Ident::new(kind_of, first);
+    let kind = quote_spanned!(first=> #private::#kind_of(&#body));
+    let unshared = is_unshared(&cached.target).then(|| quote_spanned!(first=> .unshared()));
+    quote_spanned!(last=> #kind #unshared.kind())
 }
 
 fn local(name: &str) -> Ident {
