@@ -13,13 +13,6 @@ use crate::names::Names;
 use crate::own_self::{OWN_SELF, rename_self};
 use crate::target::{Target, each_name, word};
 
-/// How a body becomes one that borrows from nothing.
-pub(crate) struct Detached {
-    /// The argument that asks for it, where rustc reports a body that cannot go to another thread.
-    pub(crate) by: Ident,
-    pub(crate) copies: Vec<Copied>,
-}
-
 /// A reference that the body gets a copy for.
 pub(crate) struct Copied {
     pub(crate) name: Ident,
@@ -31,7 +24,7 @@ pub(crate) struct Copied {
 }
 
 /// Finds what is to be copied, refuses what cannot be, and renames `self` in the statements where it is.
-pub(crate) fn detach(args: &Args, target: &mut Target, errors: &mut Errors) -> Option<Detached> {
+pub(crate) fn detach(args: &Args, target: &mut Target, errors: &mut Errors) -> Option<Vec<Copied>> {
     let mut detaching = Detaching { by: args.detached_by()?.clone(), copies: Vec::new(), errors };
     detaching.receiver(target);
     let used = used(target);
@@ -40,7 +33,7 @@ pub(crate) fn detach(args: &Args, target: &mut Target, errors: &mut Errors) -> O
             detaching.parameter(typed, &used);
         }
     }
-    Some(Detached { by: detaching.by, copies: detaching.copies })
+    Some(detaching.copies)
 }
 
 struct Detaching<'e> {

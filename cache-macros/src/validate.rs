@@ -7,7 +7,7 @@
 use syn::{FnArg, LitStr, Signature, Type};
 
 use crate::args::{Arg, Args, EntryName};
-use crate::detach::{Detached, detach};
+use crate::detach::{Copied, detach};
 use crate::errors::{Errors, nearest, quoted};
 use crate::key_template::{Placeholder, Segment, Template, ambiguities};
 use crate::names::Names;
@@ -19,8 +19,8 @@ pub(crate) struct Cached {
     pub(crate) args: Args,
     pub(crate) target: Target,
     pub(crate) key: Vec<Part>,
-    /// Where the body runs in a task of its own, what it needs for that.
-    pub(crate) detached: Option<Detached>,
+    /// Where the body runs in a task of its own, what is copied for it.
+    pub(crate) detached: Option<Vec<Copied>>,
 }
 
 /// A piece of the key.

@@ -6,7 +6,7 @@ use syn::spanned::Spanned as _;
 
 use super::{policy, private};
 use crate::args::Arg;
-use crate::detach::{Copied, Detached};
+use crate::detach::Copied;
 use crate::names::replace_opaque;
 use crate::returned_type::is_unshared;
 use crate::validate::Cached;
@@ -14,7 +14,7 @@ use crate::validate::Cached;
 /// The body and the call.
 pub(super) fn run(cached: &Cached) -> TokenStream {
     match &cached.detached {
-        Some(detached) => detached_run(cached, detached),
+        Some(copies) => detached_run(cached, copies),
         None => attached_run(cached),
     }
 }
@@ -30,7 +30,7 @@ pub(super) fn run(cached: &Cached) -> TokenStream {
 fn attached_run(cached: &Cached) -> TokenStream {
     let body = local("__body");
     let block = block(cached, &TokenStream::new());
-    let call = Call { body: &body, kind_of: "kind_of", read: "read_with", at: None };
+    let call = Call { body: &body, kind_of: "kind_of", read: "read_with" };
     let read = match policy::hooks(&cached.args, &local("__kind"), ends(cached).0) {
         Some(hooks) => with_hooks(cached, &call, &hooks),
         None => read(cached, &body),
@@ -53,16 +53,15 @@ fn attached_run(cached: &Cached) -> TokenStream {
 /// read_detached(__plan, hooks(__kind), __load).await
 /// ```
 /// The closure is called when the body is to run, so that a hit copies nothing.
-fn detached_run(cached: &Cached, detached: &Detached) -> TokenStream {
+fn detached_run(cached: &Cached, copied: &[Copied]) -> TokenStream {
     let load = local("__load");
-    let copies = detached.copies.iter().map(|copied| copy(cached, copied));
-    let borrows = detached.copies.iter().map(|Copied { inside, is_mut, .. }| {
+    let copies = copied.iter().map(|copied| copy(cached, copied));
+    let borrows = copied.iter().map(|Copied { inside, is_mut, .. }| {
         let mutability = is_mut.then(|| quote!(mut));
         quote_spanned!(Span::mixed_site()=> let #mutability #inside = #inside.get();)
     });
     let block = block(cached, &borrows.collect());
-    let at = detached.by.span().resolved_at(Span::mixed_site());
-    let call = Call { body: &load, kind_of: "kind_of_load", read: "read_detached", at: Some(at) };
+    let call = Call { body: &load, kind_of: "kind_of_load", read: "read_detached" };
     let hooks = policy::hooks(&cached.args, &local("__kind"), ends(cached).0).unwrap_or_default();
     let read = with_hooks(cached, &call, &hooks);
     quote_spanned! {Span::mixed_site()=>
@@ -140,8 +139,6 @@ struct Call<'c> {
     body: &'c Ident,
     kind_of: &'static str,
     read: &'static str,
-    /// Where a body is reported that the call cannot take.
-    at: Option<Span>,
 }
 
 fn with_hooks(cached: &Cached, call: &Call, hooks: &TokenStream) -> TokenStream {
@@ -151,12 +148,9 @@ fn with_hooks(cached: &Cached, call: &Call, hooks: &TokenStream) -> TokenStream 
     let found = kind(cached, call.kind_of, call.body, (first, last));
     let hooks = quote_spanned!(last=> #of::hooks(#local) #hooks);
     let read = Ident::new(call.read, start);
-    let mut handed = call.body.clone();
-    if let Some(at) = call.at {
-        handed.set_span(at);
-    }
+    let body = call.body;
     let private = private(&cached.args, start);
-    let read = quote_spanned!(end=> #private::#read(#plan, #hooks, #handed).await);
+    let read = quote_spanned!(end=> #private::#read(#plan, #hooks, #body).await);
     quote_spanned!(Span::mixed_site()=> let #local = #found; #read)
 }
 
