@@ -7,20 +7,40 @@ use syn::{Expr, Ident, Lit, LitStr, Path, Token, Type};
 
 use crate::duration::Period;
 use crate::errors::{Errors, nearest, quoted};
-use crate::values::{self, error_at};
+use crate::values::{self, Ttl, error_at};
 
 /// Each argument, as one writes it.
-const USAGE: [(&str, &str); 10] = [
+const USAGE: [(&str, &str); 18] = [
     ("key", r#"key = "user:<id>:v1""#),
     ("ttl", "ttl = 600"),
     ("lock", "lock = true"),
     ("skip", "skip(db)"),
     ("jitter", "jitter = 0.1"),
+    ("stale_while_revalidate", "stale_while_revalidate = 60"),
+    ("stale_if_error", "stale_if_error = 3600"),
+    ("timeout", r#"timeout = "2s""#),
+    ("early_refresh", "early_refresh = 1.0"),
+    ("none_ttl", "none_ttl = 30"),
+    ("err_ttl", "err_ttl = 1"),
+    ("cache_if", "cache_if = |value| !value.is_empty()"),
     ("codec", "codec = Json"),
     ("cache", "cache = &self.cache"),
     ("entry", "entry = user_entry"),
     ("fail_open", "fail_open = false"),
+    ("detach", "detach = true"),
     ("crate", "crate = ::cache_runtime"),
+];
+
+/// What others call an argument.
+const MEANT: [(&str, &str); 8] = [
+    ("swr", "stale_while_revalidate"),
+    ("stale", "stale_while_revalidate"),
+    ("grace", "stale_while_revalidate"),
+    ("fallback", "stale_if_error"),
+    ("xfetch", "early_refresh"),
+    ("negative_ttl", "none_ttl"),
+    ("when", "cache_if"),
+    ("expire", "ttl"),
 ];
 
 /// Each option of `lock`, likewise.
@@ -36,14 +56,22 @@ pub(crate) struct Arg<T> {
 #[derive(Default)]
 pub(crate) struct Args {
     pub(crate) key: Option<Arg<LitStr>>,
-    pub(crate) ttl: Option<Arg<Period>>,
+    pub(crate) ttl: Option<Arg<Ttl>>,
     pub(crate) lock: Option<Arg<Lock>>,
     pub(crate) skip: Option<Arg<Vec<Ident>>>,
     pub(crate) jitter: Option<Arg<Expr>>,
+    pub(crate) stale_while_revalidate: Option<Arg<Period>>,
+    pub(crate) stale_if_error: Option<Arg<Period>>,
+    pub(crate) timeout: Option<Arg<Period>>,
+    pub(crate) early_refresh: Option<Arg<Expr>>,
+    pub(crate) none_ttl: Option<Arg<Period>>,
+    pub(crate) err_ttl: Option<Arg<Period>>,
+    pub(crate) cache_if: Option<Arg<Expr>>,
     pub(crate) codec: Option<Arg<Type>>,
     pub(crate) cache: Option<Arg<Expr>>,
     pub(crate) entry: Option<Arg<EntryName>>,
     pub(crate) fail_open: Option<Arg<bool>>,
+    pub(crate) detach: Option<Arg<bool>>,
     pub(crate) runtime: Option<Arg<Path>>,
     /// The name and the text of all that were given, readable or not.
     given: Vec<(String, String)>,
@@ -86,6 +114,19 @@ impl Args {
         self.given.iter().any(|(given, _)| given == name)
     }
 
+    /// The argument that has the body run in a task of its own.
+    pub(crate) fn detached_by(&self) -> Option<&Ident> {
+        let asked = self.detach.as_ref().filter(|detach| detach.value).map(|detach| &detach.name);
+        asked.or_else(|| self.implies_detach().next())
+    }
+
+    /// The arguments for which it has to: the body may go on when the caller has its value.
+    pub(crate) fn implies_detach(&self) -> impl Iterator<Item = &Ident> {
+        let early = self.early_refresh.as_ref().map(|early| &early.name);
+        let late = [&self.stale_while_revalidate, &self.timeout];
+        late.into_iter().flatten().map(|period| &period.name).chain(early)
+    }
+
     fn argument(&mut self, input: ParseStream) -> syn::Result<()> {
         if let Ok(literal) = input.fork().parse::<Lit>() {
             return Err(self.nameless(literal));
@@ -103,14 +144,22 @@ impl Args {
         self.given.push((word.clone(), text));
         match word.as_str() {
             "key" => set(&mut self.key, name, input, values::key),
-            "ttl" => set(&mut self.ttl, name, input, values::period),
+            "ttl" => set(&mut self.ttl, name, input, values::ttl),
             "lock" => set(&mut self.lock, name, input, values::lock),
             "skip" => set(&mut self.skip, name, input, values::skip),
             "jitter" => set(&mut self.jitter, name, input, values::jitter),
+            "stale_while_revalidate" => set(&mut self.stale_while_revalidate, name, input, values::period),
+            "stale_if_error" => set(&mut self.stale_if_error, name, input, values::period),
+            "timeout" => set(&mut self.timeout, name, input, values::period),
+            "early_refresh" => set(&mut self.early_refresh, name, input, values::early_refresh),
+            "none_ttl" => set(&mut self.none_ttl, name, input, values::period),
+            "err_ttl" => set(&mut self.err_ttl, name, input, values::period),
+            "cache_if" => set(&mut self.cache_if, name, input, values::cache_if),
             "codec" => set(&mut self.codec, name, input, values::codec),
             "cache" => set(&mut self.cache, name, input, values::value),
             "entry" => set(&mut self.entry, name, input, values::entry),
             "fail_open" => set(&mut self.fail_open, name, input, values::switch),
+            "detach" => set(&mut self.detach, name, input, values::switch),
             "crate" => set(&mut self.runtime, name, input, values::runtime),
             _ => Err(unknown(&name)),
         }
@@ -147,11 +196,13 @@ fn argument_name(input: ParseStream) -> syn::Result<Ident> {
 
 fn unknown(name: &Ident) -> syn::Error {
     let names = USAGE.map(|(name, _)| name);
-    let cure = match nearest(&name.to_string(), names) {
-        Some(nearest) => format!("did you mean `{nearest}`?"),
-        None => "remove it".to_owned(),
+    let word = name.to_string();
+    let meant = MEANT.iter().find(|(other, _)| *other == word).map(|(_, meant)| *meant);
+    let message = match meant.or_else(|| nearest(&word, names)) {
+        Some(meant) => format!("unknown argument `{name}`: did you mean `{meant}`?"),
+        None => format!("unknown argument `{name}`; the arguments are {}: remove it", quoted(names)),
     };
-    error_at(name, format!("unknown argument `{name}`; the arguments are {}: {cure}", quoted(names)))
+    error_at(name, message)
 }
 
 pub(crate) fn usage(name: &str) -> Option<&'static str> {

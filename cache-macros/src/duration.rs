@@ -26,13 +26,14 @@ impl Period {
     /// Reads the value of the argument `name`.
     pub(crate) fn new(name: &str, value: Expr) -> syn::Result<Self> {
         let read = match literal(&value) {
+            None if matches!(value, Expr::Closure(_)) => return Err(no_duration(name, &value)),
             None => return negative(name, &value).map_or(Ok(Self::Expr(Box::new(value))), Err),
             Some(Lit::Int(seconds)) if !seconds.suffix().is_empty() => return Err(unquoted(name, &value)),
             Some(Lit::Float(seconds)) if !seconds.suffix().is_empty() => return Err(unquoted(name, &value)),
             Some(Lit::Int(seconds)) => seconds.base10_parse().map(Duration::from_secs).map_err(|_| too_long()),
             Some(Lit::Float(seconds)) => seconds.base10_parse().map_err(|_| too_long()).and_then(from_seconds),
             Some(Lit::Str(text)) => from_text(&text.value()),
-            Some(_) => Err("a duration is a number of seconds, a text or a `Duration`".to_owned()),
+            Some(_) => return Err(no_duration(name, &value)),
         };
         let span = literal(&value).map_or_else(Span::call_site, Lit::span);
         match read.and_then(in_bounds) {
@@ -52,6 +53,11 @@ pub(crate) fn literal(value: &Expr) -> Option<&Lit> {
     }
 }
 
+fn no_duration(name: &str, value: &Expr) -> syn::Error {
+    let message = format!("a duration is a number of seconds, a text or a `Duration`: {}", usage(name));
+    syn::Error::new_spanned(value, message)
+}
+
 fn negative(name: &str, value: &Expr) -> Option<syn::Error> {
     let Expr::Unary(unary) = value else { return None };
     literal(&unary.expr)?;
@@ -66,7 +72,15 @@ fn unquoted(name: &str, value: &Expr) -> syn::Error {
 
 /// How the argument is written, with values that suit it.
 fn usage(name: &str) -> String {
-    let (seconds, text) = if name == "ttl" { ("600", "10m") } else { ("5", "5s") };
+    let (seconds, text) = match name {
+        "ttl" => ("600", "10m"),
+        "stale_while_revalidate" => ("60", "1m"),
+        "stale_if_error" => ("3600", "1h"),
+        "none_ttl" => ("30", "30s"),
+        "err_ttl" => ("1", "1s"),
+        "timeout" => ("2", "2s"),
+        _ => ("5", "5s"),
+    };
     format!("write `{name} = {seconds}` for seconds, or `{name} = \"{text}\"`")
 }
 

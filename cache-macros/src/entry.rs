@@ -14,6 +14,7 @@ use crate::names::{Names, replace_lifetimes, replace_opaque};
 use crate::runtime_path::RuntimePath;
 use crate::target::{Target, each_name, word};
 use crate::validate::{Cached, Part};
+use crate::values::Ttl;
 
 /// What the entry function looks like; `expand` writes it.
 pub(crate) struct EntrySignature {
@@ -100,14 +101,18 @@ fn strip(pat: &mut Pat, used: &Names) {
     *pat = Pat::Wild(PatWild { attrs: Vec::new(), underscore_token: Token![_](name.ident.span()) });
 }
 
-/// Adds what the user's own expressions name.
+/// Adds what the user's own expressions name, of the arguments that an entry needs.
 fn add_expressions(names: &mut Names, args: &Args) {
-    let mut periods: Vec<&Arg<Period>> = args.ttl.iter().collect();
-    if let Some(Arg { value: Lock::On { wait, lease }, .. }) = &args.lock {
-        periods.extend(wait.iter().chain(lease));
+    let mut periods: Vec<&Period> = Vec::new();
+    if let Some(Arg { value: Ttl::Fixed(ttl), .. }) = &args.ttl {
+        periods.push(ttl);
     }
+    if let Some(Arg { value: Lock::On { wait, lease }, .. }) = &args.lock {
+        periods.extend(wait.iter().chain(lease).map(|option| &option.value));
+    }
+    periods.extend(args.stale_while_revalidate.iter().chain(&args.stale_if_error).map(|stale| &stale.value));
     for period in periods {
-        if let Period::Expr(value) = &period.value {
+        if let Period::Expr(value) = period {
             names.add(value);
         }
     }

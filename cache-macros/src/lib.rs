@@ -8,6 +8,7 @@
 //! - `key_template`: the template taken apart, and the proof that it tells all calls apart
 //! - `target`: the function taken apart; `returned`: one that returns its future
 //! - `validate`: what must hold, and every name resolved; `returned_type`: what may be returned
+//! - `detach`: a body that runs in a task of its own; `borrows`: what it cannot hold; `own_self`: its name for `self`
 //! - `entry`: the signature of the entry function
 //! - `expand`: the code; or `fallback`: the errors, with the function still there
 //!
@@ -15,7 +16,9 @@
 //! `derive_key_part` is the derive, by itself.
 
 mod args;
+mod borrows;
 mod derive_key_part;
+mod detach;
 mod duration;
 mod entry;
 mod errors;
@@ -23,6 +26,7 @@ mod expand;
 mod fallback;
 mod key_template;
 mod names;
+mod own_self;
 mod returned;
 mod returned_type;
 mod runtime_path;

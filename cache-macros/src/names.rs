@@ -37,6 +37,22 @@ impl Names {
         }
     }
 
+    /// Adds what texts name in braces, as those of `format!` do.
+    pub(crate) fn add_from_texts(&mut self, tokens: impl ToTokens) {
+        for token in tokens.into_token_stream() {
+            match token {
+                TokenTree::Literal(text) => {
+                    let is_of_name = |c: &char| c.is_alphanumeric() || *c == '_';
+                    let names = text.to_string();
+                    let names = names.split('{').skip(1).map(|rest| rest.chars().take_while(is_of_name).collect());
+                    self.0.extend(names.filter(|name: &String| !name.is_empty()));
+                }
+                TokenTree::Group(group) => self.add_from_texts(group.stream()),
+                _ => {}
+            }
+        }
+    }
+
     pub(crate) fn has(&self, name: &str) -> bool {
         self.0.contains(name)
     }
@@ -117,6 +133,16 @@ mod tests {
         let mut names: Vec<_> = Names::of(tokens).0.into_iter().collect();
         names.sort();
         assert_eq!(names, ["'h", "I", "a", "c", "e", "f", "g"]);
+    }
+
+    #[test]
+    fn texts_name_what_stands_in_braces() {
+        let tokens: TokenStream = r##"f("{a} {b:?}", [r#"{{"c": {d}"#, "e"], 'f', b"{}")"##.parse().unwrap();
+        let mut names = Names::default();
+        names.add_from_texts(tokens);
+        let mut names: Vec<_> = names.0.into_iter().collect();
+        names.sort();
+        assert_eq!(names, ["a", "b", "d"]);
     }
 
     #[test]

@@ -2,11 +2,12 @@
 
 use proc_macro2::TokenStream;
 use quote::ToTokens as _;
-use syn::{GenericArgument, Path, PathArguments, ReturnType, Type, TypeReference};
+use syn::{GenericArgument, Path, PathArguments, ReturnType, Type, TypeParam, TypeReference};
 
+use crate::borrows;
 use crate::errors::Errors;
 use crate::names::Names;
-use crate::target::Target;
+use crate::target::{Target, word};
 
 /// Refuses what no bound could: nothing, a type without a name; and what borrows, of which the bound would say little.
 pub(crate) fn returned_type(target: &Target, errors: &mut Errors) {
@@ -40,6 +41,19 @@ fn value_of(output: &Type) -> TokenStream {
         },
         _ => output.to_token_stream(),
     }
+}
+
+/// Whether callers of one run may not get copies of its error: it borrows, or is a type parameter that may. Bounds do not
+/// tell which does, since rustc looks at lifetimes last.
+pub(crate) fn is_unshared(target: &Target) -> bool {
+    let Some(output) = target.output() else { return false };
+    let error = match output {
+        Type::Path(path) => arguments(&path.path).get(1).copied().unwrap_or(output),
+        _ => output,
+    };
+    let names = Names::of(error);
+    let is_named = |param: &TypeParam| names.has(&word(&param.ident));
+    borrows::without(error).is_some() || target.sig.generics.type_params().any(is_named)
 }
 
 /// A reference that is a part of the value.

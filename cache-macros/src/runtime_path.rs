@@ -14,13 +14,14 @@ impl<'a> RuntimePath<'a> {
         Self(args.runtime.as_ref().map(|runtime| &runtime.value))
     }
 
-    /// The path, with errors and lints about it reported at `span`.
+    /// The path, with errors and lints about what it leads to reported at `span`. They go by where it begins; its other
+    /// names stay where the user wrote them, so that one that does not exist is one error, and not one for each use.
     pub(crate) fn at(&self, span: Span) -> TokenStream {
         let Some(path) = self.0 else {
             return quote_spanned!(span=> ::cache_runtime);
         };
         let mut tokens: Vec<_> = path.to_token_stream().into_iter().collect();
-        for token in &mut tokens {
+        if let Some(token) = tokens.first_mut() {
             token.set_span(token.span().located_at(span));
         }
         tokens.into_iter().collect()

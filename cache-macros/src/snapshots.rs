@@ -57,6 +57,54 @@ snapshots! {
         Ok(Report { lines })
     }
 
+    every_hook: (
+        key = "user:<id>",
+        ttl = |user| user.max_age,
+        stale_if_error = "1h",
+        none_ttl = 30,
+        err_ttl = config.err_ttl,
+        cache_if = User::is_active,
+        fail_open = false,
+        skip(config)
+    )
+    async fn user(config: &Config, id: u64) -> Result<Option<User>, DbError> {
+        config.db.user(id).await
+    }
+
+    detached_method: (
+        key = "user:<self.tenant>:<id>",
+        ttl = "10m",
+        stale_while_revalidate = "1m",
+        early_refresh = 1,
+        timeout = "2s",
+        skip(db, name)
+    )
+    async fn user(&self, mut db: &Db, Id(id): Id, User { name, .. }: &User) -> Result<User, DbError> {
+        fn twice(&self) -> Self { Self(self.0 * 2) }
+        db = self.replica(db);
+        info!("{name} of {}", self.tenant);
+        db.user(twice(id)).await
+    }
+
+    detached_async_trait: (key = "user:<id>", detach = true, skip(self, db))
+    fn user<'life0, 'life1, 'async_trait>(
+        &'life0 self,
+        db: &'life1 Db,
+        id: u64,
+    ) -> Pin<Box<dyn Future<Output = User> + Send + 'async_trait>>
+    where
+        'life0: 'async_trait,
+        'life1: 'async_trait,
+        Self: 'async_trait,
+    {
+        Box::pin(async move {
+            let __self = self;
+            let db = db;
+            let id = id;
+            __self.load(db, id).await
+        })
+    }
+
     generics_and_patterns: (key = "page:<page>:<name>", skip(db, size))
     async fn list<'n, D, T>(db: &D, name: &'n str, (mut page, size): (u32, u32)) -> Vec<Cow<'n, T>>
     where
@@ -103,8 +151,8 @@ snapshots! {
 /// Whatever is typed, there is an answer: a macro that panics is reported as a bug of the compiler's user.
 #[test]
 fn half_typed_attributes_do_not_panic() {
-    let whole =
-        "key = \"a:<b.0>:<self.r>\", ttl = -5, lock(wait = \"1h\", x), skip(a, self), jitter = 1, codec = , crate";
+    let whole = "key = \"a:<b.0>:<self.r>\", ttl = |v| -5, lock(wait = \"1h\", x), skip(a, self), jitter = 1, codec = , \
+         timeout = 5, cache_if = |v| v, detach = false, crate";
     let items =
         ["async fn f<'a, T>(&self, b: &'a (u8, T)) -> &'a str { x }", "fn f();", "struct S;", "", "async fn f() {}"];
     for end in (0..=whole.len()).filter(|end| whole.is_char_boundary(*end)) {

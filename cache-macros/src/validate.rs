@@ -7,6 +7,7 @@
 use syn::{FnArg, LitStr, Signature, Type};
 
 use crate::args::{Arg, Args, EntryName};
+use crate::detach::{Copied, detach};
 use crate::errors::{Errors, nearest, quoted};
 use crate::key_template::{Placeholder, Segment, Template, ambiguities};
 use crate::names::Names;
@@ -18,6 +19,8 @@ pub(crate) struct Cached {
     pub(crate) args: Args,
     pub(crate) target: Target,
     pub(crate) key: Vec<Part>,
+    /// Where the body runs in a task of its own, what is copied for it.
+    pub(crate) detached: Option<Vec<Copied>>,
 }
 
 /// A piece of the key.
@@ -38,7 +41,7 @@ impl Part {
 
 /// Resolves and checks everything. What it returns is for expansion only if no error was found; else it is the best
 /// guess at what the user meant.
-pub(crate) fn validate(args: Args, target: Target, errors: &mut Errors) -> Cached {
+pub(crate) fn validate(args: Args, mut target: Target, errors: &mut Errors) -> Cached {
     function(&target, errors);
     returned_type(&target, errors);
     let template = args.key.as_ref().map(|key| (&key.value, Template::parse(&key.value.value())));
@@ -60,7 +63,21 @@ pub(crate) fn validate(args: Args, target: Target, errors: &mut Errors) -> Cache
         key.extend(left);
     }
     entry(&args, &target, errors);
-    Cached { args, target, key }
+    attached(&args, errors);
+    let detached = detach(&args, &mut target, errors);
+    Cached { args, target, key, detached }
+}
+
+/// `detach = false` beside an argument that cannot do without.
+fn attached(args: &Args, errors: &mut Errors) {
+    let Some(detach) = args.detach.as_ref().filter(|detach| !detach.value) else { return };
+    let by: Vec<_> = args.implies_detach().collect();
+    if !by.is_empty() {
+        let (names, verb) = (quoted(&by), if by.len() == 1 { "has" } else { "have" });
+        errors.at(&detach.name, format!(
+            "{names} {verb} the body go on when its caller has gone, so it cannot be `detach = false`: leave `detach` out"
+        ));
+    }
 }
 
 fn function(target: &Target, errors: &mut Errors) {
@@ -162,7 +179,7 @@ pub(crate) fn suspect(cached: &Cached) -> Option<&Binding> {
         "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32", "u64", "u128", "usize", "bool", "char", "str",
         "String",
     ];
-    let Cached { args, target, key } = cached;
+    let Cached { args, target, key, .. } = cached;
     let is_value = |binding: &&Binding| match target.sig.inputs.iter().nth(binding.input) {
         Some(FnArg::Typed(typed)) => {
             let ty = if let Type::Reference(reference) = &*typed.ty { &reference.elem } else { &typed.ty };

@@ -9,13 +9,24 @@ use syn::ext::IdentExt as _;
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned as _;
-use syn::{Expr, Ident, Lit, LitBool, LitStr, Path, Token, Type, parenthesized};
+use syn::{Expr, ExprClosure, Ident, Lit, LitBool, LitStr, Path, Token, Type, parenthesized};
 
 use crate::args::{EntryName, Lock, comma, set, usage};
 use crate::duration::{Period, literal};
 
 /// The largest spread of a TTL: beyond it, values would live less than half as long as the user said.
 const MOST_JITTER: f64 = 0.5;
+
+/// The largest beta of an early refresh: at 1.0 a value is refreshed about one run of the body before it expires, and
+/// beyond 10.0 it would be refreshed most of the time.
+const MOST_EAGER: f64 = 10.0;
+
+/// What `ttl` says.
+pub(crate) enum Ttl {
+    Fixed(Period),
+    /// A closure, from the value.
+    OfValue(Expr),
+}
 
 pub(crate) fn error_at(tokens: impl ToTokens, message: impl Display) -> syn::Error {
     syn::Error::new_spanned(tokens, message)
@@ -53,6 +64,51 @@ pub(crate) fn key(name: &Ident, input: ParseStream) -> syn::Result<LitStr> {
 
 pub(crate) fn period(name: &Ident, input: ParseStream) -> syn::Result<Period> {
     Period::new(&name.to_string(), value(name, input)?)
+}
+
+pub(crate) fn ttl(name: &Ident, input: ParseStream) -> syn::Result<Ttl> {
+    let value: Expr = value(name, input)?;
+    let Some(closure) = closure(&value) else {
+        return Period::new(&name.to_string(), value).map(Ttl::Fixed);
+    };
+    of_value(name, closure, "ttl = |value| value.max_age")?;
+    Ok(Ttl::OfValue(value))
+}
+
+const ASKED: &str = "`cache_if` is a closure, or a function, that is asked about the value";
+
+pub(crate) fn cache_if(name: &Ident, input: ParseStream) -> syn::Result<Expr> {
+    let value: Expr = value(name, input)?;
+    if let Some(closure) = closure(&value) {
+        of_value(name, closure, usage("cache_if").unwrap_or_default())?;
+    } else if literal(&value).is_some() {
+        return Err(misuse(&value, name, ASKED));
+    } else if matches!(value, Expr::Binary(_) | Expr::Unary(_)) {
+        return Err(error_at(&value, format!("{ASKED}: write `cache_if = |value| {}`", value.to_token_stream())));
+    }
+    Ok(value)
+}
+
+/// The closure that an expression is, also behind the brackets and invisible groups of a macro.
+fn closure(value: &Expr) -> Option<&ExprClosure> {
+    match value {
+        Expr::Closure(closure) => Some(closure),
+        Expr::Group(group) => closure(&group.expr),
+        Expr::Paren(paren) => closure(&paren.expr),
+        _ => None,
+    }
+}
+
+/// A closure that is called with a reference to the value.
+fn of_value(name: &Ident, closure: &ExprClosure, usage: &str) -> syn::Result<()> {
+    if closure.asyncness.is_some() {
+        return Err(error_at(closure, format!("the closure of `{name}` is not async: write `{usage}`")));
+    }
+    if closure.inputs.len() != 1 {
+        let message = format!("the closure of `{name}` is called with one thing, the value: write `{usage}`");
+        return Err(error_at(closure, message));
+    }
+    Ok(())
 }
 
 pub(crate) fn switch(name: &Ident, input: ParseStream) -> syn::Result<bool> {
@@ -115,16 +171,36 @@ fn in_parentheses<T>(input: ParseStream, read: fn(ParseStream) -> syn::Result<T>
 
 pub(crate) fn jitter(name: &Ident, input: ParseStream) -> syn::Result<Expr> {
     let value: Expr = value(name, input)?;
-    let share = match literal(&value) {
-        Some(Lit::Float(share)) => share.base10_parse().unwrap_or(f64::INFINITY),
-        None if !matches!(value, Expr::Unary(_)) => return Ok(value),
-        Some(Lit::Int(share)) => share.base10_parse().unwrap_or(f64::INFINITY),
-        _ => f64::INFINITY,
-    };
-    if !(0.0..=MOST_JITTER).contains(&share) {
-        return Err(misuse(&value, name, "`jitter` is a share of the TTL, from 0.0 to 0.5"));
+    match number(&value) {
+        None => Ok(value),
+        Some(share) if (0.0..=MOST_JITTER).contains(&share) => Ok(float(share, &value)),
+        Some(_) => Err(misuse(&value, name, "`jitter` is a share of the TTL, from 0.0 to 0.5")),
     }
-    Ok(syn::parse_quote_spanned!(value.span()=> #share))
+}
+
+pub(crate) fn early_refresh(name: &Ident, input: ParseStream) -> syn::Result<Expr> {
+    let value: Expr = value(name, input)?;
+    match number(&value) {
+        None => Ok(value),
+        Some(0.0) => Err(error_at(value, "an `early_refresh` of zero refreshes nothing early: leave it out")),
+        Some(beta) if beta > 0.0 && beta <= MOST_EAGER => Ok(float(beta, &value)),
+        Some(_) => Err(misuse(&value, name, "`early_refresh` is a number above 0.0, and at most 10.0")),
+    }
+}
+
+/// The number that a literal is, infinite where it is none; nothing for an expression, which is left to rustc.
+fn number(value: &Expr) -> Option<f64> {
+    let number = match literal(value) {
+        Some(Lit::Float(number)) if matches!(number.suffix(), "" | "f64") => number.base10_parse().ok(),
+        Some(Lit::Int(number)) if matches!(number.suffix(), "" | "f64") => number.base10_parse().ok(),
+        None if !matches!(value, Expr::Unary(_) | Expr::Closure(_)) => return None,
+        _ => None,
+    };
+    Some(number.unwrap_or(f64::INFINITY))
+}
+
+fn float(number: f64, at: &Expr) -> Expr {
+    syn::parse_quote_spanned!(at.span()=> #number)
 }
 
 pub(crate) fn codec(name: &Ident, input: ParseStream) -> syn::Result<Type> {

@@ -6,7 +6,7 @@ async fn get_user(db: &Db, id: u64) -> User {
 
 // Output
 ::core::compile_error! {
-    "unknown argument `tll`; the arguments are `key`, `ttl`, `lock`, `skip`, `jitter`, `codec`, `cache`, `entry`, `fail_open`, `crate`: did you mean `ttl`?"
+    "unknown argument `tll`: did you mean `ttl`?"
 }
 ::core::compile_error! {
     "unknown placeholder `<uid>` in `key`; the parameters are `db`, `id`: did you mean `<id>`?"

@@ -11,7 +11,7 @@ use std::pin::Pin;
 pub use std::time::Duration;
 
 pub use self::kind::{kind_of, kind_of_load, late_of};
-pub use self::own::{Own, Owning, own};
+pub use self::own::{Holds, Own, Task, own};
 pub use crate::codec::{Coding, Format, Named, OfCache};
 pub use crate::engine::{
     CachesFailures, CachesNone, FailClosed, Fails, FailureCoding, Fallible, FallibleOptional, Hooked, Hooks, Kind,

@@ -108,12 +108,31 @@ impl<K: FailClosed> Hooks for OrFail<K> {
     }
 }
 
+/// A function that is asked about values, and how: so that only where it is given does it have to be one, and what is
+/// none is one error.
+#[derive(Debug)]
+struct Asked<N, V, A> {
+    function: N,
+    ask: fn(&N, &V) -> A,
+}
+
+impl<N: Fn(&V) -> A, V, A> Asked<N, V, A> {
+    fn new(function: N) -> Self {
+        Self { function, ask: |function, value| function(value) }
+    }
+}
+
+impl<N, V, A> Asked<N, V, A> {
+    fn about(&self, value: &V) -> A {
+        (self.ask)(&self.function, value)
+    }
+}
+
 /// A kind and what is added to it; see [`hooks`].
 #[derive(Debug)]
-pub struct Hooked<K: Kind, F = NotStored, W = fn(&<K as Kind>::Value) -> bool, T = fn(&<K as Kind>::Value) -> Duration>
-{
-    wants: Option<W>,
-    ttl: Option<T>,
+pub struct Hooked<K: Kind, F = NotStored, W = (), T = ()> {
+    wants: Option<Asked<W, K::Value, bool>>,
+    ttl: Option<Asked<T, K::Value, Duration>>,
     refusal: MadeOf<K>,
     late: MadeOf<K>,
     failures: PhantomData<F>,
@@ -130,14 +149,14 @@ impl<K: Kind, F, W, T> Hooked<K, F, W, T> {
     #[must_use]
     pub fn cache_if<N: Fn(&K::Value) -> bool>(self, wants: N) -> Hooked<K, F, N, T> {
         let Self { wants: _, ttl, refusal, late, failures } = self;
-        Hooked { wants: Some(wants), ttl, refusal, late, failures }
+        Hooked { wants: Some(Asked::new(wants)), ttl, refusal, late, failures }
     }
 
     /// `ttl = |value| …`
     #[must_use]
     pub fn ttl_of<N: Fn(&K::Value) -> Duration>(self, ttl: N) -> Hooked<K, F, W, N> {
         let Self { wants, ttl: _, refusal, late, failures } = self;
-        Hooked { wants, ttl: Some(ttl), refusal, late, failures }
+        Hooked { wants, ttl: Some(Asked::new(ttl)), refusal, late, failures }
     }
 
     /// `none_ttl = …`: there is a `None` to store.
@@ -181,18 +200,16 @@ impl<K, F, W, T> Hooks for Hooked<K, F, W, T>
 where
     K: Kind,
     F: FailureCoding<K>,
-    W: Fn(&K::Value) -> bool,
-    T: Fn(&K::Value) -> Duration,
 {
     type Kind = K;
     type Failures = F;
 
     fn wants(&self, value: &K::Value) -> bool {
-        self.wants.as_ref().is_none_or(|wants| wants(value))
+        self.wants.as_ref().is_none_or(|wants| wants.about(value))
     }
 
     fn ttl(&self, value: &K::Value) -> Option<Duration> {
-        self.ttl.as_ref().map(|ttl| ttl(value))
+        self.ttl.as_ref().map(|ttl| ttl.about(value))
     }
 
     fn refusal(&self) -> MadeOf<K> {

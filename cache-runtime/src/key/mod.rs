@@ -75,7 +75,9 @@ fn push_hex(out: &mut String, byte: u8) {
     message = "`{Self}` cannot stand in a cache key",
     label = "this value has no `KeyPart`",
     note = "derive it: `#[derive(cache_runtime::KeyPart)]`, or use a field of it in the template, as in `<user.id>`",
-    note = "a parameter that does not select the value goes into `skip(...)`; round a float to an integer first"
+    note = "a parameter that does not select the value goes into `skip(...)`",
+    note = "a float cannot: `NaN` differs from itself, and equal results may differ in the last digit; round it to an \
+            integer of small units first"
 )]
 pub trait KeyPart {
     /// Writes this value; the texts of two different values must differ.

@@ -1,14 +1,14 @@
 //! The expansion, and nothing else of the crate writes code: build the key, name the policy, hand the body over.
 
-use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
+mod policy;
+mod read;
+
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::Index;
-use syn::spanned::Spanned as _;
 
-use crate::args::{Arg, Args, Lock};
-use crate::duration::Period;
+use crate::args::{Arg, Args};
 use crate::entry::EntrySignature;
-use crate::names::replace_opaque;
 use crate::returned::Returned;
 use crate::runtime_path::RuntimePath;
 use crate::target::{Binding, Target, word};
@@ -36,54 +36,22 @@ use crate::validate::{Cached, Part, suspect};
 /// pub fn get_user_entry(id: u64) -> Entry<Result<User, DbError>> { /* the same plan */ plan.entry() }
 /// ```
 pub(crate) fn expand(cached: &Cached) -> TokenStream {
-    let Target { attrs, vis, sig, body: statements, .. } = &cached.target;
-    let plan = plan(cached);
-    let body = Ident::new("__body", Span::mixed_site());
-    let output = cached.target.output().map(|output| replace_opaque(output, &quote!(_)));
-    let read = read(cached, &body);
-    let warning = warning(cached);
-    let entry = entry_function(cached, &quote_spanned!(Span::mixed_site()=> #plan.entry()));
-    // The `return` that never runs gives the block its type, so that a mistake in the body is reported in the body.
-    let block = at_return_type(
-        cached,
-        quote_spanned! {Span::mixed_site()=>
-            #[allow(unreachable_code, clippy::diverging_sub_expression, clippy::empty_loop, clippy::let_unit_value,
-                reason = "never runs: it tells the compiler the type of this block")]
-            if false { let __r: #output = loop {}; return __r; }
-            #statements
-        },
-    );
-    let run = quote_spanned! {Span::mixed_site()=>
-        let #body = async move #block;
-        let #body = ::core::pin::pin!(#body);
-        #read
-    };
+    let Target { attrs, vis, sig, .. } = &cached.target;
+    let plan_of_read = plan(cached, &policy::of_read(&cached.args));
+    let run = read::run(cached);
     let run = cached.target.returned.as_ref().map_or(run.clone(), |returned| as_returned(returned, &run));
+    let warning = warning(cached);
+    let plan_of_entry = plan(cached, &policy::of_entry(&cached.args));
+    let entry = entry_function(cached, &quote_spanned!(Span::mixed_site()=> #plan_of_entry.entry()));
     quote_spanned! {Span::mixed_site()=>
         #(#attrs)*
         #vis #sig {
             #warning
-            let __plan = #plan;
+            let __plan = #plan_of_read;
             #run
         }
         #entry
     }
-}
-
-/// A block that is reported at the return type when it has no value.
-fn at_return_type(cached: &Cached, inside: TokenStream) -> Group {
-    let mut block = Group::new(Delimiter::Brace, inside);
-    let (first, _) = ends(cached);
-    block.set_span(first.resolved_at(Span::mixed_site()));
-    block
-}
-
-/// Where the return type begins and ends.
-fn ends(cached: &Cached) -> (Span, Span) {
-    let output = cached.target.output().map(ToTokens::to_token_stream).unwrap_or_default();
-    let mut spans = output.into_iter().map(|token| token.span());
-    let first = spans.next().unwrap_or_else(Span::mixed_site);
-    (first, spans.last().unwrap_or(first))
 }
 
 /// What is legal and suspect. A use of something deprecated is the one warning that stable Rust lets a macro make, and
@@ -135,8 +103,8 @@ pub(crate) fn entry_function(cached: &Cached, body: &TokenStream) -> Option<Toke
 }
 
 /// The key and the policy: what the user wrote, and no defaults.
-fn plan(cached: &Cached) -> TokenStream {
-    let Cached { args, target, key } = cached;
+fn plan(cached: &Cached, policy: &TokenStream) -> TokenStream {
+    let Cached { args, target, key, .. } = cached;
     let private = private(args, Span::mixed_site());
     let name = word(&target.sig.ident);
     let template = args.key.as_ref().map(|key| key.value.value());
@@ -145,53 +113,12 @@ fn plan(cached: &Cached) -> TokenStream {
     } else {
         quote_spanned!(Span::mixed_site()=> #private::current())
     };
-    let policy = policy(args);
     let key = key.iter().map(|part| key_part(part, args));
     quote_spanned! {Span::mixed_site()=>
         #private::plan({
             static SITE: #private::Site = #private::Site::new(#name, ::core::module_path!(), #template);
             &SITE
         }, #cache) #policy #(#key)*
-    }
-}
-
-/// The setters; each stands where the user wrote its argument, so that a wrong type is reported there.
-fn policy(args: &Args) -> TokenStream {
-    let mut setters = TokenStream::new();
-    let mut set = |at: &Ident, name: &str, value: TokenStream| {
-        let setter = Ident::new(name, at.span());
-        setters.extend(quote_spanned!(Span::mixed_site()=> .#setter #value));
-    };
-    if let Some(ttl) = &args.ttl {
-        set(&ttl.name, "ttl", duration(&ttl.value, args));
-    }
-    if let Some(jitter) = &args.jitter {
-        let share = &jitter.value;
-        set(&jitter.name, "jitter", quote!((#share)));
-    }
-    if let Some(Arg { name, value: Lock::On { wait, lease } }) = &args.lock {
-        set(name, "lock", quote!(()));
-        for (option, setter) in [(wait, "lock_wait"), (lease, "lock_lease")] {
-            if let Some(option) = option {
-                set(&option.name, setter, duration(&option.value, args));
-            }
-        }
-    }
-    if let Some(codec) = &args.codec {
-        let format = &codec.value;
-        set(&codec.name, "codec", quote!(::<#format>()));
-    }
-    setters
-}
-
-/// The duration as the one argument of a setter.
-fn duration(period: &Period, args: &Args) -> TokenStream {
-    match period {
-        Period::Expr(value) => quote!((#value)),
-        Period::Millis(millis, span) => {
-            let private = private(args, *span);
-            quote_spanned!(*span=> (#private::Duration::from_millis(#millis)))
-        }
     }
 }
 
@@ -220,27 +147,6 @@ fn field_name(field: &str, span: Span) -> TokenStream {
         (_, Ok(_)) => Ident::new(field, span).into_token_stream(),
         (_, Err(_)) => Ident::new_raw(field, span).into_token_stream(),
     }
-}
-
-/// The one call. It stands on the return type, and so does what a type lacks that cannot be cached; or on the codec, for
-/// what that lacks.
-fn read(cached: &Cached, body: &Ident) -> TokenStream {
-    let (first, last) = ends(cached);
-    // Where the bound fails that only this call has, the compiler says it at the call and at the `.await`: on one token
-    // these are one error.
-    let (read, last) = match cached.args.fail_open {
-        Some(Arg { value: false, .. }) => ("read_or_fail", first),
-        _ => ("read", last),
-    };
-    let codec = cached.args.codec.as_ref().map(|codec| codec.value.span().resolved_at(Span::mixed_site()));
-    let (start, end) = codec.map_or((first, last), |codec| (codec, codec));
-    let plan = Ident::new("__plan", codec.unwrap_or_else(Span::mixed_site));
-    let read = Ident::new(read, start);
-    let kind = private(&cached.args, first);
-    let kind = quote_spanned!(first=> #kind::kind_of(&#body));
-    let kind = quote_spanned!(last=> #kind.kind());
-    let private = private(&cached.args, start);
-    quote_spanned!(end=> #private::#read(#plan, #kind, #body).await)
 }
 
 fn private(args: &Args, span: Span) -> TokenStream {

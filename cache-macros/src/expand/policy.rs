@@ -1,0 +1,104 @@
+//! The arguments that say how: setters of the plan, and hooks of the read for those that look at what is returned.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{quote, quote_spanned};
+
+use super::private;
+use crate::args::{Arg, Args, Lock};
+use crate::duration::Period;
+use crate::values::Ttl;
+
+/// Method calls on a plan or on hooks. Each stands where the user wrote its argument, so that a wrong type is reported
+/// there.
+#[derive(Default)]
+struct Calls(TokenStream);
+
+impl Calls {
+    fn call(&mut self, at: &Ident, method: &str, arguments: &TokenStream) {
+        let method = Ident::new(method, at.span());
+        self.0.extend(quote_spanned!(Span::mixed_site()=> .#method #arguments));
+    }
+
+    fn duration(&mut self, method: &str, period: Option<&Arg<Period>>, args: &Args) {
+        if let Some(Arg { name, value }) = period {
+            self.call(name, method, &duration(value, args));
+        }
+    }
+}
+
+/// The setters for a read.
+pub(super) fn of_read(args: &Args) -> TokenStream {
+    let mut calls = Calls(of_entry(args));
+    for (method, period) in [("timeout", &args.timeout), ("none_ttl", &args.none_ttl), ("err_ttl", &args.err_ttl)] {
+        calls.duration(method, period.as_ref(), args);
+    }
+    if let Some(Arg { name, value: beta }) = &args.early_refresh {
+        calls.call(name, "early_refresh", &quote!((#beta)));
+    }
+    calls.0
+}
+
+/// The setters for an entry, which runs no body: how a value is stored, and how long.
+pub(super) fn of_entry(args: &Args) -> TokenStream {
+    let mut calls = Calls::default();
+    if let Some(Arg { name, value: Ttl::Fixed(ttl) }) = &args.ttl {
+        calls.call(name, "ttl", &duration(ttl, args));
+    }
+    if let Some(Arg { name, value: share }) = &args.jitter {
+        calls.call(name, "jitter", &quote!((#share)));
+    }
+    if let Some(Arg { name, value: Lock::On { wait, lease } }) = &args.lock {
+        calls.call(name, "lock", &quote!(()));
+        calls.duration("lock_wait", wait.as_ref(), args);
+        calls.duration("lock_lease", lease.as_ref(), args);
+    }
+    calls.duration("stale_while_revalidate", args.stale_while_revalidate.as_ref(), args);
+    calls.duration("stale_if_error", args.stale_if_error.as_ref(), args);
+    if let Some(Arg { name, value: codec }) = &args.codec {
+        calls.call(name, "codec", &quote!(::<#codec>()));
+    }
+    calls.0
+}
+
+/// The duration as the one argument of a setter.
+fn duration(period: &Period, args: &Args) -> TokenStream {
+    match period {
+        Period::Expr(value) => quote!((#value)),
+        Period::Millis(millis, span) => {
+            let private = private(args, *span);
+            quote_spanned!(*span=> (#private::Duration::from_millis(#millis)))
+        }
+    }
+}
+
+/// What is called on the hooks; nothing where no argument needs them. Closures are arguments as they stand, so that the
+/// compiler knows what they are called with.
+///
+/// Input:  `cache_if = |user| user.is_active, none_ttl = 30, timeout = "2s"`
+/// Output: `.cache_if(|user| user.is_active).none().late(late_of(kind).late())`
+pub(super) fn hooks(args: &Args, kind: &Ident, returned: Span) -> Option<TokenStream> {
+    let mut calls = Calls::default();
+    if let Some(Arg { name, value: passes }) = &args.cache_if {
+        calls.call(name, "cache_if", &quote!((#passes)));
+    }
+    if let Some(Arg { name, value: Ttl::OfValue(ttl) }) = &args.ttl {
+        calls.call(name, "ttl_of", &quote!((#ttl)));
+    }
+    for (method, period) in [("none", &args.none_ttl), ("failures", &args.err_ttl)] {
+        if let Some(Arg { name, .. }) = period {
+            calls.call(name, method, &quote!(()));
+        }
+    }
+    if let Some(Arg { name, .. }) = &args.timeout {
+        let at = name.span().resolved_at(Span::mixed_site());
+        let private = private(args, at);
+        calls.call(name, "late", &quote_spanned!(at=> (#private::late_of(#kind).late())));
+    }
+    if calls.0.is_empty() && args.detached_by().is_none() {
+        return None;
+    }
+    if let Some(Arg { value: false, .. }) = &args.fail_open {
+        calls.call(&Ident::new("or_fail", returned), "or_fail", &quote!(()));
+    }
+    Some(calls.0)
+}

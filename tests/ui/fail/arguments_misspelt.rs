@@ -1,0 +1,17 @@
+//! Arguments with slips.
+
+use cache_runtime::redis_cached;
+
+#[redis_cached(key = "user:<id>", stale_while_revalidte = 60, timout = 2, cacheif = f, detached = true, early_refesh = 1.0, nonettl = 3, skip(db))]
+async fn get_user(db: &str, id: u64) -> String {
+    format!("{db}{id}")
+}
+
+async fn caller() {
+    get_user("a", 7).await;
+    get_user_entry(7).invalidate().await.unwrap();
+}
+
+fn main() {
+    drop(caller());
+}

@@ -1,0 +1,16 @@
+//! A question without an answer.
+
+use cache_runtime::redis_cached;
+
+#[redis_cached(key = "user:<id>", cache_if = |value| value.len())]
+async fn get_user(id: u64) -> String {
+    id.to_string()
+}
+
+async fn caller() {
+    let _ = get_user_entry(7).invalidate().await;
+}
+
+fn main() {
+    drop(caller());
+}

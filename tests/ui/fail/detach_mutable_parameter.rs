@@ -1,0 +1,17 @@
+//! A task cannot hold what its caller may change.
+
+use cache_runtime::redis_cached;
+
+#[redis_cached(key = "user:<id>", detach = true, skip(db))]
+async fn get_user(db: &mut String, id: u64) -> String {
+    db.push('x');
+    format!("{db}{id}")
+}
+
+async fn caller() {
+    let _ = get_user_entry(7).invalidate().await;
+}
+
+fn main() {
+    drop(caller());
+}

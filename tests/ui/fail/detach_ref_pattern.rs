@@ -1,0 +1,16 @@
+//! A pattern that borrows its parameter.
+
+use cache_runtime::redis_cached;
+
+#[redis_cached(key = "user:<id>", detach = true, skip(db))]
+async fn get_user(ref db: String, id: u64) -> String {
+    format!("{db}{id}")
+}
+
+async fn caller() {
+    let _ = get_user_entry(7).invalidate().await;
+}
+
+fn main() {
+    drop(caller());
+}

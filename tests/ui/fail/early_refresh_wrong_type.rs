@@ -1,0 +1,16 @@
+//! An expression that is no `f64`.
+
+use cache_runtime::redis_cached;
+
+#[redis_cached(key = "user:<id>", early_refresh = u32::MAX)]
+async fn get_user(id: u64) -> String {
+    id.to_string()
+}
+
+async fn caller() {
+    let _ = get_user_entry(7).invalidate().await;
+}
+
+fn main() {
+    drop(caller());
+}

@@ -1,0 +1,17 @@
+//! A stale window beyond the longest.
+
+use cache_runtime::redis_cached;
+
+#[redis_cached(key = "user:<id>", stale_if_error = "366d", skip(db))]
+async fn get_user(db: &str, id: u64) -> String {
+    format!("{db}{id}")
+}
+
+async fn caller() {
+    get_user("a", 7).await;
+    get_user_entry(7).invalidate().await.unwrap();
+}
+
+fn main() {
+    drop(caller());
+}

@@ -1,0 +1,17 @@
+//! A closure, which only `ttl` may be.
+
+use cache_runtime::redis_cached;
+
+#[redis_cached(key = "user:<id>", stale_while_revalidate = |_| Duration::from_secs(60), skip(db))]
+async fn get_user(db: &str, id: u64) -> String {
+    format!("{db}{id}")
+}
+
+async fn caller() {
+    get_user("a", 7).await;
+    get_user_entry(7).invalidate().await.unwrap();
+}
+
+fn main() {
+    drop(caller());
+}
