@@ -80,7 +80,9 @@ fn again(cache: &Cache, depth: u64) -> Pin<Box<dyn Future<Output = u64> + Send +
 }
 
 async fn a_function_that_reaches_itself_does_not_wait_for_itself(stage: Stage) {
-    assert_eq!(itself(&stage.cache, 3).await, 3);
+    let (depth, reported) = report(itself(&stage.cache, 3)).await;
+    let outcomes: Vec<_> = reported.calls().iter().map(cache_runtime::CallReport::outcome).collect();
+    assert_eq!((depth, outcomes), (3, [vec![Outcome::Bypassed; 3], vec![Outcome::Miss]].concat()));
 }
 
 /// Counts how often it is copied.
