@@ -35,7 +35,7 @@ impl Borrows {
                 }
                 // What stands behind it is an expression.
                 TokenTree::Punct(mark) if mark.as_char() == ';' => {
-                    owned.extend([token].into_iter().chain(tokens.by_ref()))
+                    owned.extend([token].into_iter().chain(tokens.by_ref()));
                 }
                 TokenTree::Ident(word) if word == "for" => {
                     owned.extend([token.clone()]);
