@@ -14,6 +14,8 @@ mod codec;
 mod engine;
 mod entry;
 mod error;
+#[cfg(test)]
+mod explore;
 mod handle;
 mod key;
 mod observe;

@@ -5,7 +5,9 @@
 //! - [`Proxy`]: what stands between a cache and its server.
 //! - [`Stage`]: a cache on each kind of store, so that one case runs on all of them.
 //! - [`Origin`]: the work behind a cached function: counted, and held as long as the test wants.
+//! - [`LossyProxy`]: a way to a server that loses an answer.
 //! - [`Worker`]: a second process, for what one process cannot show.
+//! - [`Operation`]: a line of the history that several processes make together.
 //! - [`Events`]: the `tracing` events of the thread that runs the test.
 
 #![allow(
@@ -16,6 +18,8 @@
 
 mod commands;
 mod events;
+mod lossy_proxy;
+mod operation;
 mod origin;
 mod own_store;
 mod proxy;
@@ -27,6 +31,8 @@ use std::time::Duration;
 
 pub use commands::{Commands, Traffic};
 pub use events::{Event, Events};
+pub use lossy_proxy::LossyProxy;
+pub use operation::{Kind, Operation, monotonic};
 pub use origin::Origin;
 pub use own_store::OwnStore;
 pub use proxy::Proxy;

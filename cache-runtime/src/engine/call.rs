@@ -382,9 +382,18 @@ impl Call {
         }
     }
 
-    /// Asks for the lease. From then on it must be given back: also when this call is dropped before the answer, and
-    /// when the answer does not come in time.
+    /// Asks for the lease; where the connection was dead once more, under another token: the first one may have been
+    /// granted, seen and removed by now, and must not come back.
     async fn take_lease(&mut self) -> Result<Taken, Error> {
+        match self.ask_for_lease().await {
+            Err(error) if error.is_unavailable() => self.ask_for_lease().await,
+            answer => answer,
+        }
+    }
+
+    /// Asks for the lease. From then on it must be given back: also when this call is dropped before the answer, and
+    /// when the answer does not come.
+    async fn ask_for_lease(&mut self) -> Result<Taken, Error> {
         let mut lease = Lease::new(self);
         let request = LeaseRequest::new(
             lease.token(),
@@ -401,7 +410,7 @@ impl Call {
                 Ok(Taken::Found(entry))
             }
             Err(error) => {
-                if !error.is_timeout() {
+                if !(error.is_timeout() || error.is_unavailable()) {
                     lease.settle();
                 }
                 Err(error)

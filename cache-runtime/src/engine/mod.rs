@@ -22,6 +22,8 @@ mod kind;
 mod late;
 mod lease;
 mod load;
+#[cfg(test)]
+mod model;
 mod read;
 mod single_flight;
 mod wait;

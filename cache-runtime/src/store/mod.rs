@@ -2,6 +2,8 @@
 
 mod guard;
 mod memory;
+#[cfg(test)]
+mod model;
 mod own;
 pub(crate) mod redis;
 mod transition;

@@ -52,7 +52,7 @@ impl RedisStore {
     /// Asks the server. A question that does no harm twice is asked once more over a new connection where the old one was
     /// dead: servers and load balancers close idle connections, and nobody notices before the next command.
     async fn ask<T: FromRedisValue>(&self, question: Question<'_>) -> Result<T, Error> {
-        let mut again = !matches!(question, Question::Once(_));
+        let mut again = !matches!(question, Question::Once(_) | Question::ScriptOnce(_));
         loop {
             let mut connection = match self.source.ready()? {
                 Some(connection) => connection,
@@ -60,7 +60,9 @@ impl RedisStore {
             };
             let answer = match question {
                 Question::Command(command) | Question::Once(command) => connection.link.send(command).await,
-                Question::Script(script) => script.invoke_async(&mut connection.link).await,
+                Question::Script(script) | Question::ScriptOnce(script) => {
+                    script.invoke_async(&mut connection.link).await
+                }
             };
             if !(connection.is_replaced_after(&answer) && std::mem::take(&mut again)) {
                 return answer.map_err(refused);
@@ -129,6 +131,8 @@ enum Question<'q> {
     /// A command that must not be sent twice.
     Once(&'q redis::Cmd),
     Script(&'q ScriptInvocation<'q>),
+    /// A script that must not be sent twice.
+    ScriptOnce(&'q ScriptInvocation<'q>),
 }
 
 impl Store for RedisStore {
@@ -146,13 +150,10 @@ impl Store for RedisStore {
         };
         let mut script = scripts::LEASE.key(key);
         script.arg(&request.header().alone()[..]).arg(millis(request.ttl())).arg(take).arg(head);
-        let found: Option<Vec<u8>> = self.ask(Question::Script(&script)).await?;
-        // The lease is there already when it was asked for twice.
-        let granted = |entry: &[u8]| Header::decode(entry).is_some_and(|header| header.token == request.token());
-        Ok(match found {
-            Some(entry) if !granted(&entry) => Leased::Found(entry.into()),
-            _ => Leased::Granted,
-        })
+        // Not sent twice: an invalidation may come between the two, and the token, there again, would prove to who saw it
+        // before that there was none.
+        let found: Option<Vec<u8>> = self.ask(Question::ScriptOnce(&script)).await?;
+        Ok(found.map_or(Leased::Granted, |entry| Leased::Found(entry.into())))
     }
 
     async fn renew(&self, key: &str, token: Token, ttl: Duration) -> Result<bool, Error> {
