@@ -72,14 +72,11 @@ async fn borrowed(db: &Counted, name: &str, ids: &[u64], suffix: &'static str) -
 
 struct Path<T>(T);
 
-#[redis_cached(key = "detached:patterns:<id>:<a>:<b>:<c>:<x>:<first>", detach = true, skip(db, text, rest))]
+#[redis_cached(key = "detached:patterns:<id>:<a>:<b>", detach = true, skip(db, text))]
 async fn patterns(
     mut db: &Counted,
     Path(mut id): Path<u64>,
     (a, Path(b)): (u64, Path<u64>),
-    &(c, _): &(u64, u64),
-    Path(x): &Path<u64>,
-    [first, rest @ ..]: &[u64; 3],
     _: &mut u64,
     text: Cow<'static, str>,
 ) -> u64 {
@@ -88,7 +85,19 @@ async fn patterns(
     let other = db.clone();
     db = &other;
     yield_now().await;
-    id + a + b + c + x + first + rest.len() as u64 + (db.name.len() + text.len()) as u64
+    id + a + b + (db.name.len() + text.len()) as u64
+}
+
+#[redis_cached(key = "detached:below:a:reference:<id>:<b>:<x>:<first>", timeout = 5, skip(rest, runs))]
+async fn below_a_reference(
+    &(id, b): &(u64, u64),
+    Path(x): &Path<u64>,
+    [first, rest @ ..]: &[u64; 3],
+    runs: &Arc<Runs>,
+) -> u64 {
+    runs.count();
+    yield_now().await;
+    id + b + x + first + rest.iter().sum::<u64>()
 }
 
 #[redis_cached(key = "detached:generic:<id>", early_refresh = 1.0, skip(db, name))]
@@ -168,7 +177,7 @@ async fn a_miss_copies_what_is_borrowed_and_a_hit_nothing() {
 async fn texts_and_slices_are_copied() {
     let db = counted("a");
     for _ in 0..2 {
-        assert_eq!(is_send(borrowed(&db, &"n".to_owned(), &[1, 2], "!")).await, "n3!");
+        assert_eq!(is_send(borrowed(&db, &String::from("n"), &[1, 2], "!")).await, "n3!");
     }
     assert_eq!(db.runs.get(), 1);
 }
@@ -182,22 +191,18 @@ async fn what_the_body_does_not_use_is_not_copied() {
 #[tokio::test]
 async fn patterns_hold_what_they_bind() {
     let db = counted("abc");
-    let expected = |id| id + 1 + 2 + 3 + 4 + 5 + 6 + 2 + 3 + 4;
-    is_cached(
-        &db.runs,
-        |id| {
-            let db = &db;
-            async move {
-                let text = Cow::Borrowed("text");
-                let mut unused = 0;
-                let mine =
-                    is_send(patterns(db, Path(id), (2, Path(3)), &(4, 0), &Path(5), &[6, 7, 8], &mut unused, text));
-                mine.await
-            }
-        },
-        expected,
-    )
-    .await;
+    let call = async |id| {
+        let mut unused = 0;
+        is_send(patterns(&db, Path(id), (2, Path(3)), &mut unused, Cow::Borrowed("text"))).await
+    };
+    is_cached(&db.runs, call, |id| id + 1 + 2 + 3 + 3 + 4).await;
+}
+
+#[tokio::test]
+async fn patterns_below_a_reference_hold_copies() {
+    let runs = Arc::new(Runs::new());
+    let call = async |id| is_send(below_a_reference(&(id, 2), &Path(3), &[4, 5, 6], &runs)).await;
+    is_cached(&runs, call, |id| id + 2 + 3 + 4 + 5 + 6).await;
 }
 
 #[tokio::test]
