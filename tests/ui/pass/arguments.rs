@@ -77,7 +77,7 @@ pub async fn of_parameters(least: u64, id: u64) -> Result<u64, cache_runtime::Er
     Ok(id)
 }
 
-#[redis_cached(key = "o:<id>", timeout = "2s", fail_open = false, err_ttl = 1, ttl = (|_| TTL))]
+#[redis_cached(key = "o:<id>", timeout = "2s", fail_open = false, err_ttl = 1, ttl = |_| TTL)]
 pub async fn late(id: u64) -> Result<u64, Late> {
     Ok(id)
 }
