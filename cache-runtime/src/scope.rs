@@ -106,7 +106,12 @@ struct Led {
 impl Leading {
     /// This task's keys, and `key` of the cache at this address.
     pub(crate) fn of(cache: usize, key: Arc<str>) -> Self {
-        Self(Arc::new(Led { cache, key, outer: LEADING.try_with(Clone::clone).ok() }))
+        Self(Arc::new(Led { cache, key, outer: Self::current() }))
+    }
+
+    /// This task's keys.
+    pub(crate) fn current() -> Option<Self> {
+        LEADING.try_with(Clone::clone).ok()
     }
 
     /// Runs a poll of the function that loads the innermost.

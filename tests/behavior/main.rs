@@ -3,7 +3,9 @@
 mod commands;
 mod configurations;
 mod connections;
+mod detached;
 mod failing_origin;
+mod freshness;
 mod harness;
 mod invalidation;
 mod lock;

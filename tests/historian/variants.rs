@@ -49,5 +49,9 @@ variants! {
     expires: [ttl = "30ms", lock(wait = "2s", lease = "100ms")],
     expires_and_runs: [ttl = "30ms"],
     gives_up: [ttl = 600, lock(wait = "5ms", lease = "20ms")],
+    revalidates: [ttl = "30ms", stale_while_revalidate = "10m", lock(wait = "2s", lease = "100ms")],
+    refreshes_early: [ttl = "200ms", early_refresh = 10.0],
+    outlives_errors: [ttl = "30ms", stale_if_error = "10m", lock(wait = "2s", lease = "100ms")],
+    has_a_task: [ttl = "30ms", detach = true],
     other_bytes: [ttl = 600, lock(wait = "2s", lease = "100ms"), codec = Json],
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, Write};
+use std::time::Duration;
 
 use cache_runtime::{Cache, redis_cached, report};
 use futures_util::future::join_all;
@@ -24,6 +25,12 @@ async fn main() {
             let cache = Cache::builder().redis_url(url).prefix("prod").build().expect("the URL is well formed");
             cache.install().expect("nothing is installed yet");
             say(&outcomes(&join_all([report(counted(7))]).await));
+        }
+        "clock-ahead" => {
+            cache_runtime::test_util::set_wall_clock_ahead(Duration::from_secs(5 * 60 * 60));
+            for id in [1, 2] {
+                say(&outcomes(&join_all([report(timed(id))]).await));
+            }
         }
         other => panic!("unknown scenario `{other}`"),
     }
@@ -57,6 +64,11 @@ async fn held_run() -> u64 {
 
 #[redis_cached(key = "counted:<id>")]
 async fn counted(id: u64) -> u64 {
+    id
+}
+
+#[redis_cached(key = "clock:<id>", ttl = 600, jitter = 0.0, stale_while_revalidate = 600)]
+async fn timed(id: u64) -> u64 {
     id
 }
 

@@ -58,7 +58,9 @@ impl Fill {
     /// Begins a run.
     pub(crate) fn new(mut call: Box<Call>, run: Run) -> Self {
         let Run { lead, hold, outcome } = run;
-        let (mut evidence, mut leading, mut keeping) = (None, None, None);
+        let (mut evidence, mut keeping) = (None, None);
+        // Also a run beside a flight knows what it is inside of, should it have a task of its own.
+        let mut leading = Leading::current();
         if let Some(lead) = &lead {
             let (seen, held) = match &hold {
                 Hold::Held(lease) => (Some(lease.token()), Some(lease)),
