@@ -7,6 +7,7 @@ mod failing_origin;
 mod harness;
 mod invalidation;
 mod lock;
+mod memory;
 mod outage;
 mod processes;
 mod runtimes;

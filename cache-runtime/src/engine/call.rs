@@ -63,6 +63,8 @@ pub(crate) struct Call {
 pub(crate) enum Step {
     /// Decode this entry and serve it.
     Decode(Found),
+    /// Wait for another caller's run.
+    Wait(Seat),
     /// Serve the `None` that another caller's run returned.
     Absent,
     /// Serve the error that another caller's run returned.
@@ -162,32 +164,29 @@ impl Call {
             Mode::Refresh => return Box::pin(self.refresh()).await,
             Mode::Cached => {}
         }
-        while self.attempts < MAX_ATTEMPTS {
-            self.attempts += 1;
-            match self.look().await {
-                Ok(Some(found)) => return Step::Decode(found),
-                Ok(None) => {}
-                Err(error) if self.refuses => return Step::Refuse(error),
-                Err(error) => self.goes_blind("get", &error),
-            }
-            if self.is_inside_itself() {
-                return Self::alone(Outcome::Bypassed);
-            }
-            if !self.is_in_runtime() {
-                return Self::alone(Outcome::Degraded);
-            }
-            self.entered();
-            let (group, arrival, key) = (self.group, self.arrival(), Arc::clone(self.shared_key()));
-            let next = match self.cache.engine().flights.enter(&key, group, arrival) {
-                Enter::Lead(lead) => Some(Box::pin(self.lead(lead)).await),
-                Enter::Wait(seat) => Box::pin(self.wait(seat)).await,
-            };
-            if let Some(next) = next {
-                return next;
-            }
+        if self.attempts == MAX_ATTEMPTS {
+            observe::gave_up(self.request.site, &self.request.key);
+            return Self::alone(self.miss());
         }
-        observe::gave_up(self.request.site, &self.request.key);
-        Self::alone(self.miss())
+        self.attempts += 1;
+        match self.look().await {
+            Ok(Some(found)) => return Step::Decode(found),
+            Ok(None) => {}
+            Err(error) if self.refuses => return Step::Refuse(error),
+            Err(error) => self.goes_blind("get", &error),
+        }
+        if self.is_inside_itself() {
+            return Self::alone(Outcome::Bypassed);
+        }
+        if !self.is_in_runtime() {
+            return Self::alone(Outcome::Degraded);
+        }
+        self.entered();
+        let (group, arrival, key) = (self.group, self.arrival(), Arc::clone(self.shared_key()));
+        match self.cache.engine().flights.enter(&key, group, arrival) {
+            Enter::Lead(lead) => Box::pin(self.lead(lead)).await,
+            Enter::Wait(seat) => Step::Wait(seat),
+        }
     }
 
     /// Looks into a store of this process, where there is nothing to wait for; `Some` is a value to serve.
@@ -247,10 +246,14 @@ impl Call {
     }
 
     /// Waits for a flight of this process; `None` where it came to nothing that this call may take.
-    async fn wait(&mut self, mut seat: Seat) -> Option<Step> {
+    pub(super) async fn wait(&mut self, mut seat: Seat) -> Option<Step> {
         let limit = self.request.lock.wait;
         let patience = Patience { limit, since: self.entered(), leader: self.cache.engine().deadline * 2 };
-        let Some((evidence, landing)) = self.budget.pause(seat.landing(patience)).await else {
+        // Not by `pause`, whose future holds what it waits for twice: thousands of callers may wait here.
+        let paused = clock::now();
+        let landed = seat.landing(patience).await;
+        self.budget.refund(paused);
+        let Some((evidence, landing)) = landed else {
             observe::waited_too_long(self.request.site, &self.request.key, limit);
             if patience.is_over() {
                 return Some(Self::alone(self.miss()));
