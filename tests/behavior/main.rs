@@ -5,6 +5,7 @@ mod configurations;
 mod connections;
 mod failing_origin;
 mod harness;
+mod holders;
 mod invalidation;
 mod lock;
 mod memory;
