@@ -21,8 +21,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, ChildStdout, Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
-use std::{env, io, process, thread};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{env, io, thread};
 
 use cache_runtime::{Outcome, redis_cached, report};
 use futures_util::future::join_all;
@@ -74,18 +74,18 @@ fn main() -> ExitCode {
 /// The first process: starts the others, and prints what they say.
 fn play() -> Result<(), Box<dyn Error>> {
     let server = if env::var_os("REDIS_URL").is_some() { None } else { Some(Server::start()?) };
+    // Makes a key that nobody has.
+    let round = SystemTime::now().duration_since(UNIX_EPOCH)?.subsec_nanos();
     println!("{CALLERS} callers in each of {PROCESSES} processes ask at once for a value that nobody has");
     for lock in ["without", "with"] {
         let mut children = Vec::new();
         for _ in 0..PROCESSES {
             let mut program = Command::new(env::current_exe()?);
-            // The number of this process makes a key that nobody has.
-            program.args([lock, &process::id().to_string()]);
+            program.args([lock, &round.to_string()]);
             program.envs(server.as_ref().map(|server| ("REDIS_URL", &server.url)));
             children.push(Asking::start(&mut program)?);
         }
-        // Each says that it is connected; then all ask, and each says what came out.
-        children.iter_mut().try_for_each(|child| child.hear().map(drop))?;
+        // All are connected: now they ask, and each says what came out.
         children.iter_mut().try_for_each(Asking::go)?;
         let heard = children.iter_mut().map(Asking::hear).collect::<Result<Vec<_>, _>>()?;
         print(lock, &heard);
@@ -125,10 +125,13 @@ struct Asking {
 }
 
 impl Asking {
+    /// Waits until it is connected.
     fn start(program: &mut Command) -> Result<Self, Box<dyn Error>> {
         let mut process = program.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let output = BufReader::new(process.stdout.take().ok_or("its output is not piped")?);
-        Ok(Self { process, output })
+        let mut asking = Self { process, output };
+        asking.hear()?;
+        Ok(asking)
     }
 
     fn hear(&mut self) -> Result<String, Box<dyn Error>> {
@@ -153,7 +156,7 @@ impl Drop for Asking {
 
 fn print(lock: &str, heard: &[String]) {
     let titles = ["calls", "ran the body", "waited", "coalesced", "hit"];
-    let row = |cells: &[String]| cells.iter().map(|cell| format!("{cell:>13}")).collect::<String>();
+    let row = |cells: &[String]| cells.iter().map(|cell| format!("{cell:>13}")).collect::<Vec<_>>().concat();
     println!("\n{:<14}{}", format!("{lock} lock"), row(&titles.map(str::to_owned)));
     let mut sums = [0; 5];
     for (number, line) in heard.iter().enumerate() {

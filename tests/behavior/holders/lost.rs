@@ -36,21 +36,21 @@ enum First {
 }
 
 /// Begins a run, loses its lease, begins another one; ends them in both orders, and the first one alone.
-async fn is_lost(loses: impl AsyncFn(&mut RedisServer)) {
+async fn is_lost(cause: impl AsyncFn(&mut RedisServer)) {
     for first in [First::Loser, First::Taker] {
-        two_runs(&loses, first).await;
+        two_runs(&cause, first).await;
     }
     let mut server = RedisServer::start().await;
     let (cache, origin) = (patient_cache(&server), Origin::held());
     let (value, ()) = tokio::join!(lasting(&cache, &origin, 1), async {
         origin.has_begun(1).await;
-        lose(&mut server, &cache, &loses).await;
+        lose(&mut server, &cache, &cause).await;
         origin.let_go();
     });
     assert_eq!((value, entry(&server).await), (1, None), "it stores nothing");
 }
 
-async fn two_runs(loses: &impl AsyncFn(&mut RedisServer), first: First) {
+async fn two_runs(cause: &impl AsyncFn(&mut RedisServer), first: First) {
     let mut server = RedisServer::start().await;
     let (ours, theirs) = (patient_cache(&server), patient_cache(&server));
     let (loser, taker) = (Origin::held(), Origin::held());
@@ -61,11 +61,11 @@ async fn two_runs(loses: &impl AsyncFn(&mut RedisServer), first: First) {
         done.run().await;
         value
     };
-    let (lost, taken, ()) = tokio::join!(
+    let (of_loser, of_taker, ()) = tokio::join!(
         side(&ours, &loser, 1),
         async {
             loser.has_begun(1).await;
-            lose(&mut server, &ours, loses).await;
+            lose(&mut server, &ours, cause).await;
             side(&theirs, &taker, 2).await
         },
         async {
@@ -76,14 +76,14 @@ async fn two_runs(loses: &impl AsyncFn(&mut RedisServer), first: First) {
             other.let_go();
         },
     );
-    assert_eq!((lost, taken), (1, 2), "each caller has its own run's value");
+    assert_eq!((of_loser, of_taker), (1, 2), "each caller has its own run's value");
     let stored = lasting_entry(&theirs).get().await.expect("the server is up");
     assert_eq!(stored, Some(2), "the holder of the lease stores its value");
 }
 
 /// Loses the lease; the cache that held it is connected when this ends.
-async fn lose(server: &mut RedisServer, cache: &Cache, loses: &impl AsyncFn(&mut RedisServer)) {
-    loses(server).await;
+async fn lose(server: &mut RedisServer, cache: &Cache, cause: &impl AsyncFn(&mut RedisServer)) {
+    cause(server).await;
     assert_eq!(entry(server).await, None, "the lease is lost");
     let connected = async { while lasting_entry(cache).get().await.is_err() {} };
     within("a connection to the server", connected).await;
