@@ -213,7 +213,8 @@ impl Call {
     pub(super) fn sight(&mut self, entry: Option<Bytes>, outcome: Outcome) -> Option<Found> {
         (self.saw, self.take) = (None, Take::Missing);
         let freshness = self.request.freshness;
-        match (entry::classify(entry.as_deref(), self.expected, Timestamp::now), entry) {
+        let lookup = entry::classify(entry.as_deref(), &self.request.key, self.expected, Timestamp::now);
+        match (lookup, entry) {
             (Lookup::Fresh(header), Some(bytes)) => match freshness.of_fresh(&header, Timestamp::now, random::unit) {
                 Worth::Serve(refresh) => return Some(Found { bytes, header, outcome, refresh }),
                 Worth::Fallback | Worth::Expired => {}

@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::Request;
 use super::background::Background;
 use super::call::{Call, Hold, Run};
 use super::kind::Loaded;
 use super::load::{Load, Reply};
 use super::single_flight::{Evidence, Landing, Lead};
 use crate::clock::{self, Instant};
-use crate::entry::{Flags, HEADER_LEN, Header, Token};
+use crate::entry::{self, Flags, Header, Token};
 use crate::observe;
 use crate::policy::freshness::RETRY_AFTER;
 use crate::policy::ttl;
@@ -189,19 +190,9 @@ impl Fill {
     }
 
     fn encode(&self, answer: &dyn Reply, header: Header) -> Option<Bytes> {
-        let mut entry = Vec::with_capacity(HEADER_LEN * 4);
-        header.encode(&mut entry);
-        match answer.encode(self.call.format(), &mut entry) {
-            Ok(()) => {
-                // In memory the room that is left over would count for nothing and cost all the same.
-                entry.shrink_to_fit();
-                Some(entry.into())
-            }
-            Err(error) => {
-                observe::not_encoded(self.call.request.site, &self.call.request.key, &error);
-                None
-            }
-        }
+        let Request { site, key, .. } = &self.call.request;
+        let entry = entry::write(&header, key, |out| answer.encode(self.call.format(), out));
+        entry.inspect_err(|error| observe::not_encoded(site, key, error)).ok()
     }
 
     async fn hand_out(mut self, ending: Ending, reports: bool) {

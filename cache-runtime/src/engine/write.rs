@@ -20,7 +20,7 @@ impl Engine {
     pub(crate) async fn peek<C: Coding, V: DeserializeOwned>(&self, request: &Request) -> Result<Option<V>, Error> {
         let found = self.step(&mut Budget::new(self.deadline), "get", pin!(self.backend.get(&request.key))).await?;
         let schema = self.schema::<C, V>(request.site);
-        let payload = match (entry::classify(found.as_deref(), schema.into(), Timestamp::now), &found) {
+        let payload = match (entry::classify(found.as_deref(), &request.key, schema.into(), Timestamp::now), &found) {
             (Lookup::Fresh(header), Some(bytes)) if !header.flags.has(Flags::NONE) => entry::payload(bytes),
             (Lookup::Unusable(why), _) => {
                 observe::unusable(request.site, &request.key, why);
@@ -46,10 +46,8 @@ impl Engine {
         let outlives = request.freshness.outlives();
         let header = Header::value(schema, Token::random(), lifetime, std::time::Duration::ZERO);
         let header = if outlives.is_zero() { header } else { header.outliving() };
-        let mut bytes = Vec::new();
-        header.encode(&mut bytes);
-        C::encode(self.format, value, &mut bytes)?;
-        Ok((bytes.into(), ttl::with_windows(lifetime, outlives)))
+        let entry = entry::write(&header, &request.key, |out| C::encode(self.format, value, out))?;
+        Ok((entry, ttl::with_windows(lifetime, outlives)))
     }
 
     /// Stores an entry; fills in flight lose their lease.
