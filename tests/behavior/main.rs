@@ -6,6 +6,7 @@ mod connections;
 mod failing_origin;
 mod harness;
 mod invalidation;
+mod lies;
 mod lock;
 mod outage;
 mod processes;
