@@ -17,6 +17,8 @@ pub enum ErrorKind {
     Rejected,
     /// A value could not be encoded, or bytes could not be decoded.
     Codec,
+    /// A value is longer than the cache's `max_entry_bytes`.
+    TooLarge,
 }
 
 impl ErrorKind {
@@ -27,6 +29,7 @@ impl ErrorKind {
             Self::Timeout => "timeout",
             Self::Rejected => "rejected",
             Self::Codec => "codec",
+            Self::TooLarge => "too large",
         }
     }
 }

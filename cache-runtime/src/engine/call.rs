@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::Request;
 use super::kind::Shared;
 use super::lease::Lease;
 use super::load::Reply;
 use super::single_flight::{Arrival, Enter, Evidence, Group, Landing, Lead, Moment, Patience, Seat};
 use super::wait::Followed;
+use super::{Engine, Request};
 use crate::cache::CacheRef;
 use crate::clock::{self, Instant, Timestamp};
 use crate::codec::Format;
@@ -93,15 +93,16 @@ pub(crate) struct Found {
 
 impl Found {
     /// Makes the answer of it; whether it could be decoded.
-    pub(super) fn decode(&self, site: &Site, key: &str, format: Format, answer: &mut dyn Reply) -> bool {
-        let payload = entry::payload(&self.bytes);
-        let decoded = if self.header.flags.has(Flags::NONE) {
-            Ok(answer.none())
-        } else if self.header.flags.has(Flags::FAILURE) {
-            answer.decode_failure(format, payload)
-        } else {
-            answer.decode(format, payload).map(|()| true)
-        };
+    pub(super) fn decode(&self, site: &Site, key: &str, engine: &Engine, answer: &mut dyn Reply) -> bool {
+        let decoded = entry::payload(&self.bytes, &self.header, &engine.sizes).and_then(|payload| {
+            if self.header.flags.has(Flags::NONE) {
+                Ok(answer.none())
+            } else if self.header.flags.has(Flags::FAILURE) {
+                answer.decode_failure(engine.format, &payload)
+            } else {
+                answer.decode(engine.format, &payload).map(|()| true)
+            }
+        });
         if let Err(error) = &decoded {
             // Without the cause: what serde says of a value can contain it.
             observe::unusable(site, key, &error.to_string());
@@ -213,7 +214,12 @@ impl Call {
     pub(super) fn sight(&mut self, entry: Option<Bytes>, outcome: Outcome) -> Option<Found> {
         (self.saw, self.take) = (None, Take::Missing);
         let freshness = self.request.freshness;
-        let lookup = entry::classify(entry.as_deref(), &self.request.key, self.expected, Timestamp::now);
+        let (engine, key, expected) = (self.cache.engine(), &self.request.key, self.expected);
+        let lookup = match outcome {
+            // What another caller wrote may be too long to store.
+            Outcome::Coalesced => entry::classify(entry.as_deref(), key, expected, Timestamp::now),
+            _ => engine.classify(entry.as_deref(), key, expected),
+        };
         match (lookup, entry) {
             (Lookup::Fresh(header), Some(bytes)) => match freshness.of_fresh(&header, Timestamp::now, random::unit) {
                 Worth::Serve(refresh) => return Some(Found { bytes, header, outcome, refresh }),
@@ -448,7 +454,7 @@ impl Call {
 
     /// Makes the answer of an entry; whether it could be decoded.
     pub(super) fn decodes(&self, found: &Found, answer: &mut dyn Reply) -> bool {
-        found.decode(self.request.site, &self.request.key, self.format(), answer)
+        found.decode(self.request.site, &self.request.key, self.cache.engine(), answer)
     }
 
     /// An entry could not be decoded: it is displaced.

@@ -15,7 +15,7 @@ use super::kind::Loaded;
 use super::load::{Load, Reply};
 use super::single_flight::{Evidence, Landing, Lead};
 use crate::clock::{self, Instant};
-use crate::entry::{self, Flags, Header, Token};
+use crate::entry::{self, Flags, Header, Token, Written};
 use crate::observe;
 use crate::policy::freshness::RETRY_AFTER;
 use crate::policy::ttl;
@@ -125,16 +125,16 @@ impl Fill {
             let company = self.lead.as_ref().filter(|lead| lead.closed_with_company());
             let header = || self.header(Flags::PAYLOAD, Token::random(), Duration::ZERO);
             let landing = company.and_then(|_| self.encode(answer, header()));
-            return Ending { landing: landing.map_or(Landing::Abandoned, Landing::Value), fate: nothing };
+            return Ending {
+                landing: landing.map_or(Landing::Abandoned, |written| Landing::Value(written.bytes)),
+                fate: nothing,
+            };
         };
         let outlives = self.call.request.freshness.outlives();
         let header = self.header(Flags::PAYLOAD, token, lifetime);
         let header = if outlives.is_zero() { header } else { header.outliving() };
         match self.encode(answer, header) {
-            Some(entry) => Ending {
-                landing: Landing::Value(entry.clone()),
-                fate: Fate::Commit(entry, ttl::with_windows(lifetime, outlives)),
-            },
+            Some(written) => self.storing(written, ttl::with_windows(lifetime, outlives)),
             None => Ending { landing: Landing::Failed(None), fate: nothing },
         }
     }
@@ -145,7 +145,7 @@ impl Fill {
             let header = self.header(Flags::PAYLOAD.with(Flags::NONE), token, lifetime);
             Some((self.encode(answer, header)?, lifetime))
         });
-        let fate = entry.map_or(Fate::Withdraw, |(entry, lifetime)| Fate::Commit(entry, lifetime));
+        let fate = entry.map_or(Fate::Withdraw, |(written, lifetime)| Fate::Commit(written.bytes, lifetime));
         Ending { landing: Landing::None, fate }
     }
 
@@ -173,11 +173,21 @@ impl Fill {
             Some((self.encode(answer, header)?, lifetime))
         });
         match entry {
-            Some((entry, lifetime)) => {
-                Ending { landing: Landing::Value(entry.clone()), fate: Fate::Commit(entry, lifetime) }
-            }
+            Some((written, lifetime)) => self.storing(written, lifetime),
             None => Ending { landing: Landing::Failed(shared), fate: Fate::Release(self.pause()) },
         }
+    }
+
+    /// Who waits gets the entry, and so does the store, unless it is too long.
+    fn storing(&self, Written { bytes, size }: Written, lifetime: Duration) -> Ending {
+        let (sizes, Request { site, key, .. }) = (&self.call.cache.engine().sizes, &self.call.request);
+        let fate = if sizes.allow(size) {
+            Fate::Commit(bytes.clone(), lifetime)
+        } else {
+            observe::too_long(site, key, size, sizes.max_entry);
+            Fate::Release(self.pause())
+        };
+        Ending { landing: Landing::Value(bytes), fate }
     }
 
     /// For how long the origin is left alone when there is nothing new: a refresh that failed is not tried at once again.
@@ -189,10 +199,11 @@ impl Fill {
         Header { flags, ..Header::value(self.call.expected.value, token, lifetime, clock::now() - self.started) }
     }
 
-    fn encode(&self, answer: &dyn Reply, header: Header) -> Option<Bytes> {
+    fn encode(&self, answer: &dyn Reply, header: Header) -> Option<Written> {
         let Request { site, key, .. } = &self.call.request;
-        let entry = entry::write(&header, key, |out| answer.encode(self.call.format(), out));
-        entry.inspect_err(|error| observe::not_encoded(site, key, error)).ok()
+        let sizes = &self.call.cache.engine().sizes;
+        let written = entry::write(&header, key, sizes, |out| answer.encode(self.call.format(), out));
+        written.inspect_err(|error| observe::not_encoded(site, key, error)).ok()
     }
 
     async fn hand_out(mut self, ending: Ending, reports: bool) {

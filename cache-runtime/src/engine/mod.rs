@@ -42,8 +42,9 @@ pub use self::kind::{
 };
 pub(crate) use self::read::Read;
 use self::single_flight::SingleFlight;
+use crate::clock::Timestamp;
 use crate::codec::{Coding, Format};
-use crate::entry::Schema;
+use crate::entry::{self, Expected, Lookup, Schema, Sizes};
 use crate::error::Error;
 use crate::policy::Lock;
 use crate::policy::freshness::Freshness;
@@ -58,12 +59,13 @@ pub(crate) struct Engine {
     pub(crate) background: Arc<Background>,
     /// What all the cache steps of one call may take together.
     pub(crate) deadline: Duration,
+    pub(crate) sizes: Sizes,
 }
 
 impl Engine {
-    pub(crate) fn new(backend: Backend, format: Format, deadline: Duration, refreshes: usize) -> Self {
+    pub(crate) fn new(backend: Backend, format: Format, deadline: Duration, refreshes: usize, sizes: Sizes) -> Self {
         let (flights, background) = (Arc::new(SingleFlight::new()), Arc::new(Background::new(refreshes)));
-        Self { backend, flights, format, background, deadline }
+        Self { backend, flights, format, background, deadline, sizes }
     }
 
     /// Runs one step on the store within the budget; the store hears of answers that do not come.
@@ -74,6 +76,14 @@ impl Engine {
         step: Pin<&'s mut impl Future<Output = Result<T, Error>>>,
     ) -> impl Future<Output = Result<T, Error>> {
         budget.step(name, step, || self.backend.timed_out())
+    }
+
+    /// What the entry that the store has is worth.
+    fn classify(&self, entry: Option<&[u8]>, key: &str, expected: Expected) -> Lookup {
+        if entry.is_some_and(|entry| !self.sizes.allow(entry.len())) {
+            return Lookup::Unusable("longer than `max_entry_bytes`");
+        }
+        entry::classify(entry, key, expected, Timestamp::now)
     }
 
     /// How `V` is coded under `C` here.

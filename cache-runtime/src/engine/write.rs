@@ -7,7 +7,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Engine, Request};
-use crate::clock::Timestamp;
 use crate::codec::Coding;
 use crate::entry::{self, Flags, Header, Lookup, Token};
 use crate::error::{Error, ErrorKind};
@@ -20,15 +19,17 @@ impl Engine {
     pub(crate) async fn peek<C: Coding, V: DeserializeOwned>(&self, request: &Request) -> Result<Option<V>, Error> {
         let found = self.step(&mut Budget::new(self.deadline), "get", pin!(self.backend.get(&request.key))).await?;
         let schema = self.schema::<C, V>(request.site);
-        let payload = match (entry::classify(found.as_deref(), &request.key, schema.into(), Timestamp::now), &found) {
-            (Lookup::Fresh(header), Some(bytes)) if !header.flags.has(Flags::NONE) => entry::payload(bytes),
+        let payload = match (self.classify(found.as_deref(), &request.key, schema.into()), &found) {
+            (Lookup::Fresh(header), Some(bytes)) if !header.flags.has(Flags::NONE) => {
+                entry::payload(bytes, &header, &self.sizes)
+            }
             (Lookup::Unusable(why), _) => {
                 observe::unusable(request.site, &request.key, why);
                 return Ok(None);
             }
             _ => return Ok(None),
         };
-        C::decode(self.format, payload).map(Some).or_else(|error| {
+        payload.and_then(|payload| C::decode(self.format, &payload)).map(Some).or_else(|error| {
             observe::unusable(request.site, &request.key, &error.to_string());
             Ok(None)
         })
@@ -46,8 +47,15 @@ impl Engine {
         let outlives = request.freshness.outlives();
         let header = Header::value(schema, Token::random(), lifetime, std::time::Duration::ZERO);
         let header = if outlives.is_zero() { header } else { header.outliving() };
-        let entry = entry::write(&header, &request.key, |out| C::encode(self.format, value, out))?;
-        Ok((entry, ttl::with_windows(lifetime, outlives)))
+        let written = entry::write(&header, &request.key, &self.sizes, |out| C::encode(self.format, value, out))?;
+        if !self.sizes.allow(written.size) {
+            let why = format!(
+                "an entry of {} bytes is longer than `max_entry_bytes`, {}",
+                written.size, self.sizes.max_entry
+            );
+            return Err(Error::new(ErrorKind::TooLarge, why));
+        }
+        Ok((written.bytes, ttl::with_windows(lifetime, outlives)))
     }
 
     /// Stores an entry; fills in flight lose their lease.

@@ -23,7 +23,7 @@ use super::{Flags, HEADER_LEN, Header};
 pub(super) const LEN: usize = 4;
 
 /// The flags that say what the payload is.
-const OF_PAYLOAD: Flags = Flags::PAYLOAD.with(Flags::NONE).with(Flags::FAILURE);
+const OF_PAYLOAD: Flags = Flags::PAYLOAD.with(Flags::NONE).with(Flags::FAILURE).with(Flags::COMPRESSED);
 
 /// Writes the checksum into an entry that is otherwise complete.
 pub(super) fn seal(entry: &mut [u8], key: &str) {

@@ -4,8 +4,8 @@
 //!  0  magic        0xCA
 //!  1  version      1
 //!  2  codec        1 byte, see `CodecId`
-//!  3  flags        bit 0 PAYLOAD, bit 1 LEASED, bit 2 OUTLIVES, bit 3 HELD_OFF, bit 4 NONE, bit 5 FAILURE; a bit
-//!                  that is not known makes the entry unusable
+//!  3  flags        bit 0 PAYLOAD, bit 1 LEASED, bit 2 OUTLIVES, bit 3 HELD_OFF, bit 4 NONE, bit 5 FAILURE,
+//!                  bit 6 COMPRESSED; a bit that is not known makes the entry unusable
 //!  4  token        8 bytes, of the fill that holds the lease or wrote the payload
 //! 12  lease until  5 bytes, ticks of 10 ms since the Unix epoch (all numbers are big-endian); with HELD_OFF, until when
 //!                  the origin is left alone
@@ -14,7 +14,7 @@
 //! 26  load cost    2 bytes, ticks that the last load took, saturating (655 s)
 //! 28  fingerprint  4 bytes, of the value's type and codec
 //! 32  checksum     4 bytes, only when PAYLOAD is set: see `checksum`
-//! 36  payload      likewise
+//! 36  payload      likewise; with COMPRESSED: its length, and an LZ4 block
 //! ```
 //!
 //! Flags, token and lease deadline lie side by side, so that one `SETRANGE` puts a refresh lease on a value. A fleet
@@ -22,15 +22,21 @@
 
 mod checksum;
 mod lookup;
+#[cfg_attr(not(feature = "lz4"), path = "no_packing.rs")]
+mod packing;
+mod sizes;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
 pub(crate) use self::lookup::{Lookup, classify};
+pub(crate) use self::sizes::{MAX_MAX_ENTRY, MIN_MAX_ENTRY, Sizes};
 use crate::clock::{self, Timestamp};
+use crate::error::Error;
 use crate::random;
 
 /// Length of the header, and so of an entry that is only a lease.
@@ -77,7 +83,9 @@ impl Flags {
     pub(crate) const NONE: Self = Self(1 << 4);
     /// The payload is the error that the function returned.
     pub(crate) const FAILURE: Self = Self(1 << 5);
-    const KNOWN: u8 = 0b11_1111;
+    /// The payload is compressed.
+    pub(crate) const COMPRESSED: Self = Self(1 << 6);
+    const KNOWN: u8 = 0b111_1111;
 
     pub(crate) const fn has(self, flag: Self) -> bool {
         self.0 & flag.0 != 0
@@ -229,30 +237,46 @@ fn read_ticks(bytes: [u8; 5]) -> Timestamp {
     Timestamp::from_ticks(bytes.iter().fold(0, |ticks, byte| ticks << 8 | u64::from(*byte)))
 }
 
+/// An entry that was written.
+pub(crate) struct Written {
+    pub(crate) bytes: Bytes,
+    /// How long it is, uncompressed: what is not allowed is for those who wait for it in this process, not to store.
+    pub(crate) size: usize,
+}
+
 /// The entry of a value: the header, and what `encode` appends for a payload. It counts at this key alone.
 pub(crate) fn write<E>(
     header: &Header,
     key: &str,
+    sizes: &Sizes,
     encode: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
-) -> Result<Bytes, E> {
+) -> Result<Written, E> {
     let mut entry = Vec::with_capacity(HEADER_LEN * 4);
     header.encode(&mut entry);
     entry.extend_from_slice(&[0; checksum::LEN]);
     encode(&mut entry)?;
+    let size = entry.len();
+    if let Some(above) = sizes.compress_above.filter(|_| sizes.allow(size)) {
+        packing::pack(&mut entry, header, above);
+    }
     checksum::seal(&mut entry, key);
     // In memory the room that is left over would count for nothing and cost all the same.
     entry.shrink_to_fit();
-    Ok(entry.into())
+    Ok(Written { bytes: entry.into(), size })
+}
+
+/// What a codec wrote: the payload of an entry that was found to be one.
+pub(crate) fn payload<'e>(entry: &'e [u8], header: &Header, sizes: &Sizes) -> Result<Cow<'e, [u8]>, Error> {
+    let stored = behind(entry).get(checksum::LEN..).unwrap_or_default();
+    if !header.flags.has(Flags::COMPRESSED) {
+        return Ok(Cow::Borrowed(stored));
+    }
+    packing::unpack(stored, sizes).map(Cow::Owned)
 }
 
 /// What stands behind the header.
 fn behind(entry: &[u8]) -> &[u8] {
     entry.get(HEADER_LEN..).unwrap_or_default()
-}
-
-/// What a codec wrote.
-pub(crate) fn payload(entry: &[u8]) -> &[u8] {
-    behind(entry).get(checksum::LEN..).unwrap_or_default()
 }
 
 /// The start of an entry that identifies it well enough to replace exactly it.

@@ -19,11 +19,16 @@ fn value() -> Header {
 }
 
 fn bytes(header: &Header, payload: &[u8]) -> Vec<u8> {
-    let written = write(header, "k", |out| {
+    let written = write(header, "k", &Sizes::default(), |out| {
         out.extend_from_slice(payload);
         Ok::<_, Error>(())
     });
-    written.expect("nothing is wrong with it").to_vec()
+    written.expect("nothing is wrong with it").bytes.to_vec()
+}
+
+fn payload_of(entry: &[u8]) -> Vec<u8> {
+    let header = Header::decode(entry).expect("it is an entry");
+    payload(entry, &header, &Sizes::default()).expect("it is not damaged").into_owned()
 }
 
 #[test]
@@ -33,7 +38,7 @@ fn golden_value_version_1() {
                    \x5B\x77\x93\xE2{}";
     assert_eq!(bytes(&value(), b"{}"), golden);
     assert_eq!(Header::decode(golden), Some(value()));
-    assert_eq!(payload(golden), b"{}");
+    assert_eq!(payload_of(golden), b"{}");
 }
 
 #[test]
@@ -89,7 +94,7 @@ fn served(entry: &[u8], at: usize, bit: u8) -> Option<Vec<u8>> {
     let mut flipped = entry.to_vec();
     flipped[at] ^= 1 << bit;
     match classify(Some(&flipped), "k", SCHEMA.into(), || Timestamp::from_ticks(5)) {
-        Lookup::Fresh(_) | Lookup::Stale(_) => Some(payload(&flipped).to_vec()),
+        Lookup::Fresh(_) | Lookup::Stale(_) => Some(payload_of(&flipped)),
         _ => None,
     }
 }

@@ -103,17 +103,17 @@ fn leased(current: Option<&[u8]>, token: Token) -> Option<Header> {
 mod tests {
     use super::*;
     use crate::Error;
-    use crate::entry::{Expected, Lookup, Schema, classify};
+    use crate::entry::{Expected, Lookup, Schema, Sizes, classify};
 
     const SCHEMA: Schema = Schema { codec: 1, fingerprint: 7 };
 
     fn value() -> Bytes {
         let header = Header::value(SCHEMA, Token::random(), Duration::from_secs(60), Duration::ZERO);
-        let written = entry::write(&header, "k", |out| {
+        let written = entry::write(&header, "k", &Sizes::default(), |out| {
             out.extend_from_slice(&[0; 8]);
             Ok::<_, Error>(())
         });
-        written.expect("nothing is wrong with it")
+        written.expect("nothing is wrong with it").bytes
     }
 
     fn look(entry: &[u8]) -> Lookup {
