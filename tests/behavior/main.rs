@@ -13,6 +13,7 @@ mod processes;
 mod runtimes;
 mod scopes;
 mod served;
+mod sizes;
 mod unusable_bytes;
 mod waiting;
 mod without_runtime;

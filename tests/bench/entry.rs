@@ -111,8 +111,14 @@ fn ratio(part: usize, whole: usize) -> f64 {
     float(part) / float(whole)
 }
 
+/// Encodes rows.
+type Encode = fn(&[Row]) -> Vec<u8>;
+
+/// Decodes rows, and counts them.
+type Decode = fn(&[u8]) -> usize;
+
 fn main() {
-    let formats: [(&str, fn(&[Row]) -> Vec<u8>, fn(&[u8]) -> usize); 2] = [
+    let formats: [(&str, Encode, Decode); 2] = [
         (
             "MessagePack",
             |rows| rmp_serde::to_vec_named(rows).expect("rows encode"),
