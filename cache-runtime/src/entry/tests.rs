@@ -1,5 +1,7 @@
 //! The golden bytes of version 1, and what a reader takes.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::error::Error;
 
@@ -131,5 +133,40 @@ fn a_lease_on_a_value_leaves_its_checksum_right() {
         let rewritten = Header { flags, token: Token([9; 8]), lease_until: Timestamp::from_ticks(7), ..value() };
         let lookup = classify(Some(&rewritten.over(&entry)), "k", SCHEMA.into(), || Timestamp::from_ticks(5));
         assert_eq!(lookup, Lookup::Fresh(rewritten));
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_no_header_or_one_that_is_written_as_it_was_read(
+        mut bytes in prop::collection::vec(any::<u8>(), 0..80),
+        flags in 0_u8..=255,
+        begins_right in any::<bool>(),
+    ) {
+        if begins_right && bytes.len() > 3 {
+            bytes[..2].copy_from_slice(&[MAGIC, VERSION]);
+            bytes[3] = flags;
+        }
+        if let Some(header) = Header::decode(&bytes) {
+            prop_assert_eq!(&header.alone()[..], head(&bytes));
+            prop_assert_eq!(&header.over(&bytes)[..], &bytes[..]);
+        }
+    }
+
+    #[test]
+    fn only_what_was_written_for_this_reader_is_served(
+        (codec, fingerprint) in (0_u8..3, 0_u32..3),
+        payload in prop::collection::vec(any::<u8>(), 0..40),
+        (at, change) in (0_usize..80, any::<u8>()),
+    ) {
+        let written = Header { schema: Schema { codec, fingerprint }, ..value() };
+        let mut entry = bytes(&written, &payload);
+        let at = at % entry.len();
+        entry[at] ^= change;
+        let expected = Schema { codec: 1, fingerprint: 1 };
+        if let Lookup::Fresh(_) | Lookup::Stale(_) = classify(Some(&entry), "k", expected.into(), Timestamp::now) {
+            prop_assert_eq!((codec, fingerprint), (1, 1));
+            prop_assert_eq!(payload_of(&entry), payload);
+        }
     }
 }
