@@ -36,10 +36,12 @@ impl Codec for Bincode {
     }
 
     fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
-        let decoded = match bytes.len() {
-            ..=SMALL => bincode::serde::decode_from_slice(bytes, standard().with_limit::<{ SMALL * CLAIMED }>()),
-            ..=LARGE => bincode::serde::decode_from_slice(bytes, standard().with_limit::<{ LARGE * CLAIMED }>()),
-            _ => bincode::serde::decode_from_slice(bytes, standard().with_limit::<REST>()),
+        let decoded = if bytes.len() <= SMALL {
+            bincode::serde::decode_from_slice(bytes, standard().with_limit::<{ SMALL * CLAIMED }>())
+        } else if bytes.len() <= LARGE {
+            bincode::serde::decode_from_slice(bytes, standard().with_limit::<{ LARGE * CLAIMED }>())
+        } else {
+            bincode::serde::decode_from_slice(bytes, standard().with_limit::<REST>())
         };
         let (value, used) = decoded.map_err(cannot_decode::<T>)?;
         if used == bytes.len() { Ok(value) } else { Err(cannot_decode::<T>("bytes are left over")) }

@@ -48,7 +48,7 @@ impl<'de> Deserialize<'de> for Wild {
 struct Asks;
 
 fn answer<E: Error>() -> Result<Wild, E> {
-    if next() % 4 == 0 { Err(E::custom("not that one")) } else { Ok(Wild) }
+    if next().is_multiple_of(4) { Err(E::custom("not that one")) } else { Ok(Wild) }
 }
 
 impl<'de> Visitor<'de> for Asks {
