@@ -28,7 +28,9 @@ async fn page(number: u64) -> String {
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     let Ok(url) = std::env::var("REDIS_URL") else {
-        eprintln!("Start a server with `redis-server --port 7777`, then run this with REDIS_URL=redis://127.0.0.1:7777/");
+        eprintln!(
+            "Start a server with `redis-server --port 7777`, then run this with REDIS_URL=redis://127.0.0.1:7777/"
+        );
         std::process::exit(2);
     };
     let cache = Cache::builder().redis_url(url).outage_concurrency(8).degraded_ttl(Duration::from_secs(1));

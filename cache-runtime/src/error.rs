@@ -19,6 +19,8 @@ pub enum ErrorKind {
     Rejected,
     /// A value could not be encoded, or bytes could not be decoded.
     Codec,
+    /// A value is longer than the cache's `max_entry_bytes`.
+    TooLarge,
 }
 
 impl ErrorKind {
@@ -30,6 +32,7 @@ impl ErrorKind {
             Self::Timeout => "timeout",
             Self::Rejected => "rejected",
             Self::Codec => "codec",
+            Self::TooLarge => "too large",
         }
     }
 }

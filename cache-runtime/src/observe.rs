@@ -42,6 +42,11 @@ pub(crate) fn not_encoded(site: &Site, key: &str, error: &Error) {
     event!(warn, site, key, %error, "a value cannot be encoded and is not stored");
 }
 
+/// A value is longer than the cache allows; it is returned and not stored.
+pub(crate) fn too_long(site: &Site, key: &str, bytes: usize, limit: usize) {
+    event!(warn, site, key, bytes, limit, "a value is longer than `max_entry_bytes` and is not stored");
+}
+
 /// A function failed, and an old value is served in its place.
 pub(crate) fn served_stale(site: &Site, key: &str) {
     event!(warn, site, key, "the function failed, an old value is served");

@@ -77,6 +77,48 @@ async fn an_entry_cut_anywhere() {
 }
 
 #[tokio::test]
+async fn an_entry_with_any_bit_flipped() {
+    let stage = Stage::redis().await;
+    point(&stage.cache, &Origin::default()).await;
+    let whole = raw(&stage).await;
+    for (at, bit) in (0..whole.len()).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
+        let mut flipped = whole.clone();
+        flipped[at] ^= 1 << bit;
+        overwrite(&stage, &flipped).await;
+        let (events, origin) = (Events::capture(), Origin::default());
+        assert_eq!(point(&stage.cache, &origin).await, Point { x: 1, y: 2 }, "bit {bit} of byte {at}");
+        // A flip among what leases rewrite may leave a value that is whole.
+        let told = events.at_least(Level::WARN).len() == 1;
+        assert!(told || origin.runs() == 0 || (3..17).contains(&at), "nobody is told of bit {bit} of byte {at}");
+    }
+}
+
+#[tokio::test]
+async fn a_payload_with_a_flipped_bit_is_no_other_value() {
+    let stage = Stage::redis().await;
+    point(&stage.cache, &Origin::default()).await;
+    let mut flipped = raw(&stage).await;
+    // The last byte is the number 2: as MessagePack has it, with one bit flipped, it is the number 3.
+    assert_eq!(flipped.last(), Some(&2));
+    *flipped.last_mut().expect("it is not empty") ^= 1;
+    is_recomputed_and_overwritten(&stage, &flipped).await;
+}
+
+#[redis_cached(key = "elsewhere", ttl = 600, cache = cache, skip(cache))]
+async fn elsewhere(cache: &Cache) -> Point {
+    Point { x: 5, y: 6 }
+}
+
+#[tokio::test]
+async fn a_whole_entry_of_the_same_type_that_was_written_at_another_key() {
+    let stage = Stage::redis().await;
+    elsewhere(&stage.cache).await;
+    let mut client = stage.server().expect("the stage is on Redis").client().await;
+    let entry: Vec<u8> = redis::cmd("GET").arg("elsewhere").query_async(&mut client).await.expect("the server is up");
+    is_recomputed_and_overwritten(&stage, &entry).await;
+}
+
+#[tokio::test]
 async fn an_entry_of_another_format_version() {
     let stage = Stage::redis().await;
     point(&stage.cache, &Origin::default()).await;

@@ -2,6 +2,7 @@
 //!
 //! - [`RedisServer`]: a server of the test's own on a free port, killed with the test; it can be paused, killed, restarted.
 //! - [`Commands`] and [`Traffic`]: what the server was asked, by its own statistics and by its own `MONITOR`.
+//! - [`Liar`]: a server that lies on cue.
 //! - [`Proxy`]: what stands between a cache and its server.
 //! - [`Stage`]: a cache on each kind of store, so that one case runs on all of them.
 //! - [`Origin`]: the work behind a cached function: counted, and held as long as the test wants.
@@ -18,6 +19,7 @@
 
 mod commands;
 mod events;
+mod liar;
 mod lossy_proxy;
 mod operation;
 mod origin;
@@ -31,6 +33,7 @@ use std::time::Duration;
 
 pub use commands::{Commands, Traffic};
 pub use events::{Event, Events};
+pub use liar::{Liar, Lie, On};
 pub use lossy_proxy::LossyProxy;
 pub use operation::{Kind, Operation, monotonic};
 pub use origin::Origin;

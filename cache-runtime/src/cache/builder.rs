@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::{Cache, Shared};
 use crate::codec::{BuiltInCodec, Format, Sealed};
 use crate::engine::{DEFAULT_REFRESHES, Engine, Limits, OutagePlan};
+use crate::entry::{MAX_MAX_ENTRY, MIN_MAX_ENTRY, Sizes};
 use crate::error::{Error, ErrorKind};
 use crate::observe;
 use crate::policy::DEFAULT_TTL;
@@ -56,6 +57,7 @@ pub struct CacheBuilder {
     deadline: Duration,
     refreshes: usize,
     outage: OutagePlan,
+    sizes: Sizes,
 }
 
 enum Choice {
@@ -75,6 +77,7 @@ impl CacheBuilder {
             deadline: DEFAULT_DEADLINE,
             refreshes: DEFAULT_REFRESHES,
             outage: OutagePlan::default(),
+            sizes: Sizes::default(),
         }
     }
 
@@ -166,6 +169,33 @@ impl CacheBuilder {
         self
     }
 
+    /// The longest entry, in bytes: header, payload as the codec writes it, nothing of it compressed; 8 MiB, and from 1 KiB
+    /// to 512 MiB.
+    ///
+    /// A longer value is returned to who called and who waits, and not stored: an event says so, and the next call runs
+    /// the function again. A longer entry that somebody else stored is a miss. It is read for all that before its length
+    /// is looked at: what a server sends is bounded by what it sends until the cache's deadline has passed and the
+    /// connection is given up, two seconds later.
+    ///
+    /// What all entries together may take is the store's to bound: [`Memory::bytes`](crate::Memory::bytes), and Redis's own
+    /// `maxmemory`.
+    pub fn max_entry_bytes(mut self, bytes: usize) -> Self {
+        self.sizes.max_entry = bytes;
+        self
+    }
+
+    /// Compresses payloads longer than `bytes` (LZ4), where that makes them shorter; not at all where this is not
+    /// called. Behind the feature `lz4`.
+    ///
+    /// Rows of text and numbers shrink to 0.6 of 1 KiB and 0.4 of 100 KiB, and a hit takes a seventh longer to decode: 4 KiB
+    /// is a good bound where the network or the server's memory is what is short. Caches without the feature read what was
+    /// compressed as a miss: turn the feature on everywhere before this.
+    #[cfg(feature = "lz4")]
+    pub fn compress_above(mut self, bytes: usize) -> Self {
+        self.sizes.compress_above = Some(bytes);
+        self
+    }
+
     /// Checks the configuration. Nothing is connected yet.
     ///
     /// Without a store, that is the server at the environment variable `REDIS_URL`, where it is set and not empty, else
@@ -175,7 +205,8 @@ impl CacheBuilder {
     ///
     /// Of kind [`ErrorKind::Configuration`]: two stores, a URL that is none (shown without its password), a TTL of zero
     /// or over a year, a jitter outside of 0.0 to 0.5, a deadline of zero or over a minute, no refreshes or
-    /// outage concurrency or more than 65,536, a degraded TTL of zero or over a minute, a prefix with white space, control characters or braces.
+    /// outage concurrency or more than 65,536, a degraded TTL of zero or over a minute, entries of less than 1 KiB or more
+    /// than 512 MiB, a prefix with white space, control characters or braces.
     pub fn build(mut self) -> Result<Cache, Error> {
         self.check()?;
         let backend = match self.store.take() {
@@ -196,7 +227,8 @@ impl CacheBuilder {
 
     fn finish(self, backend: Backend, enabled: bool) -> Cache {
         let prefix = if self.prefix.is_empty() { String::new() } else { self.prefix + ":" };
-        let limits = Limits { deadline: self.deadline, refreshes: self.refreshes, outage: self.outage };
+        let limits =
+            Limits { deadline: self.deadline, refreshes: self.refreshes, outage: self.outage, sizes: self.sizes };
         let engine = Engine::new(backend, self.format, limits);
         let shared = Shared { engine, prefix: prefix.into(), ttl: self.ttl, jitter: self.jitter, enabled };
         Cache { shared: Arc::new(shared) }
@@ -224,6 +256,12 @@ impl CacheBuilder {
         }
         if self.outage.degraded_ttl.is_some_and(|ttl| ttl.is_zero() || ttl > MAX_DEADLINE) {
             return refuse("the degraded TTL must be above zero and at most a minute".to_owned());
+        }
+        if !(MIN_MAX_ENTRY..=MAX_MAX_ENTRY).contains(&self.sizes.max_entry) {
+            return refuse(format!(
+                "entries of {} bytes at the most: it must be from {MIN_MAX_ENTRY} to {MAX_MAX_ENTRY}",
+                self.sizes.max_entry
+            ));
         }
         let odd = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '{' | '}');
         if let Some(odd) = self.prefix.chars().find(|c| odd(*c)) {
@@ -263,6 +301,7 @@ impl fmt::Debug for CacheBuilder {
             .field("deadline", &self.deadline)
             .field("max_refreshes", &self.refreshes)
             .field("outage", &self.outage)
+            .field("sizes", &self.sizes)
             .finish_non_exhaustive()
     }
 }
@@ -288,6 +327,7 @@ mod tests {
         assert!(refused(memory().outage_concurrency(0)).contains("outage concurrency"));
         assert!(refused(memory().degraded_ttl(Duration::from_secs(3600))).contains("degraded TTL"));
         assert!(refused(memory().max_refreshes(0)).contains("from 1 to 65536"));
+        assert!(refused(memory().max_entry_bytes(8)).contains("from 1024 to 536870912"));
         assert!(refused(memory().prefix("a b")).contains("' '"));
         let url = refused(Cache::builder().redis_url("http://ada:hunter2@db"));
         assert!(url.contains("http://***@db") && !url.contains("hunter2"), "{url}");

@@ -106,15 +106,16 @@ pub(crate) struct Found {
 
 impl Found {
     /// Makes the answer of it; whether it could be decoded.
-    pub(super) fn decode(&self, site: &Site, key: &str, format: Format, answer: &mut dyn Reply) -> bool {
-        let payload = entry::payload(&self.bytes);
-        let decoded = if self.header.flags.has(Flags::NONE) {
-            Ok(answer.none())
-        } else if self.header.flags.has(Flags::FAILURE) {
-            answer.decode_failure(format, payload)
-        } else {
-            answer.decode(format, payload).map(|()| true)
-        };
+    pub(super) fn decode(&self, site: &Site, key: &str, engine: &Engine, answer: &mut dyn Reply) -> bool {
+        let decoded = entry::payload(&self.bytes, &self.header, &engine.sizes).and_then(|payload| {
+            if self.header.flags.has(Flags::NONE) {
+                Ok(answer.none())
+            } else if self.header.flags.has(Flags::FAILURE) {
+                answer.decode_failure(engine.format, &payload)
+            } else {
+                answer.decode(engine.format, &payload).map(|()| true)
+            }
+        });
         if let Err(error) = &decoded {
             // Without the cause: what serde says of a value can contain it.
             observe::unusable(site, key, &error.to_string());
@@ -250,10 +251,15 @@ impl Call {
     pub(super) fn sight(&mut self, entry: Option<Bytes>, outcome: Outcome) -> Option<Found> {
         (self.saw, self.take) = (None, Take::Missing);
         let freshness = self.request.freshness;
-        let now = || self.cache.engine().backend.now();
-        let trusts = |header: &Header| self.cache.engine().owed.trusts(header);
-        match (entry::classify(entry.as_deref(), self.expected, now), entry) {
-            (Lookup::Fresh(header) | Lookup::Stale(header), Some(bytes)) if !trusts(&header) => {
+        let (engine, key, expected) = (self.cache.engine(), &self.request.key, self.expected);
+        let now = || engine.backend.now();
+        let lookup = match outcome {
+            // What another caller wrote may be too long to store.
+            Outcome::Coalesced => entry::classify(entry.as_deref(), key, expected, now),
+            _ => engine.classify(entry.as_deref(), key, expected),
+        };
+        match (lookup, entry) {
+            (Lookup::Fresh(header) | Lookup::Stale(header), Some(bytes)) if !engine.owed.trusts(&header) => {
                 self.take = Take::Unusable(Bytes::copy_from_slice(entry::head(&bytes)));
             }
             (Lookup::Fresh(header), Some(bytes)) => match freshness.of_fresh(&header, now, random::unit) {
@@ -555,7 +561,7 @@ impl Call {
 
     /// Makes the answer of an entry; whether it could be decoded.
     pub(super) fn decodes(&self, found: &Found, answer: &mut dyn Reply) -> bool {
-        found.decode(self.request.site, &self.request.key, self.format(), answer)
+        found.decode(self.request.site, &self.request.key, self.cache.engine(), answer)
     }
 
     /// An entry could not be decoded: it is displaced.

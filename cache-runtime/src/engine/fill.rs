@@ -9,13 +9,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::Request;
 use super::background::Background;
 use super::call::{Call, Hold, Run};
 use super::kind::Loaded;
 use super::load::{Load, Reply};
 use super::single_flight::{Evidence, Landing, Lead};
 use crate::clock::{self, Instant};
-use crate::entry::{Flags, HEADER_LEN, Header, Token};
+use crate::entry::{self, Flags, Header, Token, Written};
 use crate::observe;
 use crate::policy::freshness::RETRY_AFTER;
 use crate::policy::ttl;
@@ -131,6 +132,7 @@ impl Fill {
             let company = self.lead.as_ref().is_some_and(Lead::closed_with_company);
             let header = || self.header(Flags::PAYLOAD, Token::random(), Duration::ZERO);
             let landing = if keeps || company { self.encode(answer, header()) } else { None };
+            let landing = landing.map(|written| written.bytes);
             if let Some(entry) = landing.as_ref().filter(|_| keeps) {
                 outage.keep(&self.call.request.key, entry.clone());
             }
@@ -140,10 +142,7 @@ impl Fill {
         let header = self.header(Flags::PAYLOAD, token, lifetime);
         let header = if outlives.is_zero() { header } else { header.outliving() };
         match self.encode(answer, header) {
-            Some(entry) => Ending {
-                landing: Landing::Value(entry.clone()),
-                fate: Fate::Commit(entry, ttl::with_windows(lifetime, outlives)),
-            },
+            Some(written) => self.storing(written, ttl::with_windows(lifetime, outlives)),
             None => Ending { landing: Landing::Failed(None), fate: nothing },
         }
     }
@@ -154,7 +153,7 @@ impl Fill {
             let header = self.header(Flags::PAYLOAD.with(Flags::NONE), token, lifetime);
             Some((self.encode(answer, header)?, lifetime))
         });
-        let fate = entry.map_or(Fate::Withdraw, |(entry, lifetime)| Fate::Commit(entry, lifetime));
+        let fate = entry.map_or(Fate::Withdraw, |(written, lifetime)| Fate::Commit(written.bytes, lifetime));
         Ending { landing: Landing::None, fate }
     }
 
@@ -182,11 +181,21 @@ impl Fill {
             Some((self.encode(answer, header)?, lifetime))
         });
         match entry {
-            Some((entry, lifetime)) => {
-                Ending { landing: Landing::Value(entry.clone()), fate: Fate::Commit(entry, lifetime) }
-            }
+            Some((written, lifetime)) => self.storing(written, lifetime),
             None => Ending { landing: Landing::Failed(shared), fate: Fate::Release(self.pause()) },
         }
+    }
+
+    /// Who waits gets the entry, and so does the store, unless it is too long.
+    fn storing(&self, Written { bytes, size }: Written, lifetime: Duration) -> Ending {
+        let (sizes, Request { site, key, .. }) = (&self.call.cache.engine().sizes, &self.call.request);
+        let fate = if sizes.allow(size) {
+            Fate::Commit(bytes.clone(), lifetime)
+        } else {
+            observe::too_long(site, key, size, sizes.max_entry);
+            Fate::Release(self.pause())
+        };
+        Ending { landing: Landing::Value(bytes), fate }
     }
 
     /// For how long the origin is left alone when there is nothing new: a refresh that failed is not tried at once again.
@@ -200,20 +209,11 @@ impl Fill {
         Header { flags, ..header.costing(clock::now() - self.started) }
     }
 
-    fn encode(&self, answer: &dyn Reply, header: Header) -> Option<Bytes> {
-        let mut entry = Vec::with_capacity(HEADER_LEN * 4);
-        header.encode(&mut entry);
-        match answer.encode(self.call.format(), &mut entry) {
-            Ok(()) => {
-                // In memory the room that is left over would count for nothing and cost all the same.
-                entry.shrink_to_fit();
-                Some(entry.into())
-            }
-            Err(error) => {
-                observe::not_encoded(self.call.request.site, &self.call.request.key, &error);
-                None
-            }
-        }
+    fn encode(&self, answer: &dyn Reply, header: Header) -> Option<Written> {
+        let Request { site, key, .. } = &self.call.request;
+        let sizes = &self.call.cache.engine().sizes;
+        let written = entry::write(&header, key, sizes, |out| answer.encode(self.call.format(), out));
+        written.inspect_err(|error| observe::not_encoded(site, key, error)).ok()
     }
 
     async fn hand_out(mut self, ending: Ending, reports: bool) {

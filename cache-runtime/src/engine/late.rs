@@ -8,10 +8,9 @@ use std::time::Duration;
 
 use tokio::time::Sleep;
 
+use super::Engine;
 use super::call::{Call, Found, ended};
 use super::load::Reply;
-use crate::cache::CacheRef;
-use crate::codec::Format;
 use crate::error::{Error, ErrorKind};
 use crate::observe;
 use crate::report::Outcome;
@@ -23,8 +22,7 @@ pub(super) struct Late {
     limit: Duration,
     site: &'static Site,
     key: Arc<str>,
-    format: Format,
-    cache: CacheRef,
+    engine: Arc<Engine>,
     fallback: Option<Found>,
 }
 
@@ -42,16 +40,8 @@ impl Late {
     pub(super) fn new(call: &mut Call) -> Option<Box<Self>> {
         let timer = Box::pin(tokio::time::sleep_until(call.answer_by()?));
         let limit = call.request.timeout?;
-        let (site, key, format) = (call.request.site, Arc::clone(call.shared_key()), call.format());
-        Some(Box::new(Self {
-            timer,
-            limit,
-            site,
-            key,
-            format,
-            cache: call.cache.clone(),
-            fallback: call.fallback.clone(),
-        }))
+        let (site, key, engine) = (call.request.site, Arc::clone(call.shared_key()), Arc::clone(call.cache.engine()));
+        Some(Box::new(Self { timer, limit, site, key, engine, fallback: call.fallback.clone() }))
     }
 
     pub(super) fn poll(mut self: Box<Self>, context: &mut Context<'_>, answer: &mut dyn Reply) -> Patience {
@@ -65,10 +55,10 @@ impl Late {
     pub(super) fn answer(&self, answer: &mut dyn Reply) -> Patience {
         let Self { limit, site, key, .. } = self;
         if let Some(found) = &self.fallback
-            && found.decode(site, key, self.format, answer)
+            && found.decode(site, key, &self.engine, answer)
         {
             observe::served_late(site, key, *limit);
-            ended(site, key, Outcome::Stale, Some((found.header, &**self.cache.engine())), false);
+            ended(site, key, Outcome::Stale, Some((found.header, &*self.engine)), false);
             return Patience::Answered;
         }
         let error = Error::new(ErrorKind::Timeout, format!("`{}` did not return within {limit:?}", site.function));

@@ -50,7 +50,7 @@ use self::owed::Owed;
 pub(crate) use self::read::Read;
 use self::single_flight::SingleFlight;
 use crate::codec::{Coding, Format};
-use crate::entry::Schema;
+use crate::entry::{self, Expected, Lookup, Schema, Sizes};
 use crate::error::{Error, ErrorKind};
 use crate::health::Health;
 use crate::policy::Lock;
@@ -70,6 +70,7 @@ pub(crate) struct Engine {
     this: Weak<Self>,
     /// What all the cache steps of one call may take together.
     pub(crate) deadline: Duration,
+    pub(crate) sizes: Sizes,
 }
 
 impl Engine {
@@ -83,6 +84,7 @@ impl Engine {
             owed: Owed::default(),
             this: Weak::clone(this),
             deadline: limits.deadline,
+            sizes: limits.sizes,
         })
     }
 
@@ -120,6 +122,14 @@ impl Engine {
         Health { state, since, why, owed, owed_error, degraded: self.outage.degraded() }
     }
 
+    /// What the entry that the store has is worth.
+    fn classify(&self, entry: Option<&[u8]>, key: &str, expected: Expected) -> Lookup {
+        if entry.is_some_and(|entry| !self.sizes.allow(entry.len())) {
+            return Lookup::Unusable("longer than `max_entry_bytes`");
+        }
+        entry::classify(entry, key, expected, || self.backend.now())
+    }
+
     /// How `V` is coded under `C` here.
     pub(crate) fn schema<C: Coding, V: serde::de::DeserializeOwned>(&self, site: &Site) -> Schema {
         Schema { codec: C::id(self.format).number(), fingerprint: site.fingerprint::<V>() }
@@ -134,6 +144,7 @@ pub(crate) struct Limits {
     /// How many refreshes run at once.
     pub(crate) refreshes: usize,
     pub(crate) outage: outage::Plan,
+    pub(crate) sizes: Sizes,
 }
 
 /// What a call asks for: the function, the key, and its policy, resolved against the cache's defaults.

@@ -23,9 +23,9 @@ impl Engine {
         }
         let found = self.step(&mut budget, "get", pin!(self.backend.get(&request.key))).await?;
         let schema = self.schema::<C, V>(request.site);
-        let payload = match (entry::classify(found.as_deref(), schema.into(), || self.backend.now()), &found) {
+        let payload = match (self.classify(found.as_deref(), &request.key, schema.into()), &found) {
             (Lookup::Fresh(header), Some(bytes)) if !header.flags.has(Flags::NONE) && self.owed.trusts(&header) => {
-                entry::payload(bytes)
+                entry::payload(bytes, &header, &self.sizes)
             }
             (Lookup::Unusable(why), _) => {
                 observe::unusable(request.site, &request.key, why);
@@ -33,7 +33,7 @@ impl Engine {
             }
             _ => return Ok(None),
         };
-        C::decode(self.format, payload).map(Some).or_else(|error| {
+        payload.and_then(|payload| C::decode(self.format, &payload)).map(Some).or_else(|error| {
             observe::unusable(request.site, &request.key, &error.to_string());
             Ok(None)
         })
@@ -51,10 +51,15 @@ impl Engine {
         let outlives = request.freshness.outlives();
         let header = Header::value(schema, Token::random(), self.backend.now(), lifetime);
         let header = if outlives.is_zero() { header } else { header.outliving() };
-        let mut bytes = Vec::new();
-        header.encode(&mut bytes);
-        C::encode(self.format, value, &mut bytes)?;
-        Ok((bytes.into(), ttl::with_windows(lifetime, outlives)))
+        let written = entry::write(&header, &request.key, &self.sizes, |out| C::encode(self.format, value, out))?;
+        if !self.sizes.allow(written.size) {
+            let why = format!(
+                "an entry of {} bytes is longer than `max_entry_bytes`, {}",
+                written.size, self.sizes.max_entry
+            );
+            return Err(Error::new(ErrorKind::TooLarge, why));
+        }
+        Ok((written.bytes, ttl::with_windows(lifetime, outlives)))
     }
 
     /// Stores an entry; fills in flight lose their lease.

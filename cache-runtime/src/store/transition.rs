@@ -110,12 +110,22 @@ fn leased(current: Option<&[u8]>, token: Token) -> Option<Header> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::entry::{Lookup, Schema, classify};
+    use crate::Error;
+    use crate::entry::{Expected, Lookup, Schema, Sizes, classify};
 
     const SCHEMA: Schema = Schema { codec: 1, fingerprint: 7 };
 
     fn value() -> Bytes {
-        Header::value(SCHEMA, Token::random(), Timestamp::now(), Duration::from_secs(60)).over(&[0; 40])
+        let header = Header::value(SCHEMA, Token::random(), Timestamp::now(), Duration::from_secs(60));
+        let written = entry::write(&header, "k", &Sizes::default(), |out| {
+            out.extend_from_slice(&[0; 8]);
+            Ok::<_, Error>(())
+        });
+        written.expect("nothing is wrong with it").bytes
+    }
+
+    fn look(entry: &[u8]) -> Lookup {
+        classify(Some(entry), "k", Expected::from(SCHEMA), Timestamp::now)
     }
 
     fn request(take: Take) -> LeaseRequest {
@@ -133,10 +143,7 @@ mod tests {
     fn a_lease_is_granted_where_there_is_nothing_and_displaces_only_what_it_may() {
         let (missing, any) = (request(Take::Missing), request(Take::Any));
         let (lease, expiry) = granted(None, &missing).expect("nothing is there");
-        assert_eq!(
-            (classify(Some(&lease), SCHEMA.into(), Timestamp::now), expiry),
-            (Lookup::Pending(missing.token()), Expiry::In(Duration::from_secs(1)))
-        );
+        assert_eq!((look(&lease), expiry), (Lookup::Pending(missing.token()), Expiry::In(Duration::from_secs(1))));
         assert!(granted(Some(&lease), &request(Take::Missing)).is_none());
         assert!(granted(Some(&lease), &any).is_some());
 
@@ -150,7 +157,7 @@ mod tests {
         let (value, refresh) = (value(), request(Take::Any));
         let (leased, expiry) = granted(Some(&value), &refresh).expect("a refresh displaces anything");
         assert_eq!(expiry, Expiry::AtLeast(Duration::from_secs(1)));
-        assert!(matches!(classify(Some(&leased), SCHEMA.into(), Timestamp::now), Lookup::Fresh(_)));
+        assert!(matches!(look(&leased), Lookup::Fresh(_)));
         assert!(commits(Some(&leased), refresh.token()) && !commits(Some(&leased), Token::random()));
 
         let until = |entry: &[u8]| Header::decode(entry).map(|header| header.lease_until);
@@ -162,7 +169,7 @@ mod tests {
             panic!("the value stays")
         };
         assert!(!commits(Some(&back), refresh.token()));
-        assert!(matches!(classify(Some(&back), SCHEMA.into(), Timestamp::now), Lookup::Fresh(_)));
+        assert!(matches!(look(&back), Lookup::Fresh(_)));
         assert_eq!(withdraw(Some(&back), refresh.token(), Duration::ZERO), Withdrawal::Leave);
     }
 

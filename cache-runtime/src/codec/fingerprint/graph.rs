@@ -88,8 +88,19 @@ impl Graph {
         })
     }
 
-    pub(super) fn link(&mut self, (from, way): (usize, usize), to: usize) {
-        self.nodes[from].ways[way] = Way::To(to);
+    /// A way, where the node has it: a type that does not ask the same each time has it once and then not.
+    fn way(&self, (node, way): (usize, usize)) -> Option<Way> {
+        self.nodes.get(node)?.ways.get(way).copied()
+    }
+
+    fn set(&mut self, (node, way): (usize, usize), to: Way) {
+        if let Some(way) = self.nodes.get_mut(node).and_then(|node| node.ways.get_mut(way)) {
+            *way = to;
+        }
+    }
+
+    pub(super) fn link(&mut self, from: (usize, usize), to: usize) {
+        self.set(from, Way::To(to));
     }
 
     /// Settles what a pass was to find and did not: nothing is there, or a refusal stands before it.
@@ -98,25 +109,26 @@ impl Graph {
             self.node("", "nothing".to_owned(), 0);
         }
         let Some((last, way_there)) = plan.split_last() else { return };
-        let target = way_there.iter().try_fold(0, |id, way| match self.nodes[id].ways[*way] {
-            Way::To(next) => Some(next),
+        let target = way_there.iter().try_fold(0, |id, way| match self.way((id, *way)) {
+            Some(Way::To(next)) => Some(next),
             _ => None,
         });
-        let Some(target) = target else { return };
-        if self.nodes[target].ways[*last] == Way::Unknown {
-            let arrived = reached == Some((target, *last));
-            self.nodes[target].ways[*last] = if arrived { Way::Nowhere } else { Way::Hidden };
+        let target = target.map(|target| (target, *last));
+        if let Some(target) = target.filter(|target| self.is_unknown(*target)) {
+            self.set(target, if reached == Some(target) { Way::Nowhere } else { Way::Hidden });
         }
     }
 
     /// Whether nobody has been there.
-    pub(super) fn is_unknown(&self, (from, way): (usize, usize)) -> bool {
-        self.nodes[from].ways[way] == Way::Unknown
+    pub(super) fn is_unknown(&self, way: (usize, usize)) -> bool {
+        self.way(way) == Some(Way::Unknown)
     }
 
     /// Two ways lead to the same type.
     pub(super) fn copy(&mut self, from: usize, known: usize, way: usize) {
-        self.nodes[from].ways[way] = self.nodes[from].ways[known];
+        if let Some(known) = self.way((from, known)) {
+            self.set((from, way), known);
+        }
     }
 
     /// Which made-up values a type is given.

@@ -68,3 +68,5 @@ fn fnv(hash: u32, bytes: &[u8]) -> u32 {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wild;

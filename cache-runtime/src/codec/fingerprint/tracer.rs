@@ -40,12 +40,16 @@ pub(super) struct Pass<'g> {
     making: Vec<&'static str>,
     /// The same, when the first one was refused.
     refused: Vec<&'static str>,
+    /// How many newtypes, one in the other, a made-up value is in: a type may be nothing else.
+    wraps: usize,
 }
 
 impl<'g> Pass<'g> {
     pub(super) fn new(graph: &'g mut Graph, plan: &Plan, human_readable: bool) -> Self {
+        // A pass in which nothing is asked for counts too: else a type that never asks for what it once did has no end.
+        graph.count();
         let plan = plan.clone().into_iter();
-        Self { graph, plan, human_readable, from: None, making: Vec::new(), refused: Vec::new() }
+        Self { graph, plan, human_readable, from: None, making: Vec::new(), wraps: 0, refused: Vec::new() }
     }
 
     /// Sees to it that the next pass does something else: it tries another made-up value where one was refused, else it
@@ -107,7 +111,7 @@ impl<'p, 'g> Tracer<'p, 'g> {
 
     /// A call of the visitor `V`, from which so many ways lead on.
     fn call<V>(&mut self, label: String, ways: usize) -> Result<Go, End> {
-        if !self.pass.graph.count() || self.pass.making.len() > MAX_DEPTH {
+        if !self.pass.graph.count() || self.pass.making.len() + self.pass.wraps > MAX_DEPTH {
             return Err(End);
         }
         if let Mode::Make { flavor } = self.mode {
@@ -215,8 +219,13 @@ impl<'de> de::Deserializer<'de> for Tracer<'_, '_> {
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(mut self, _: &'static str, visitor: V) -> Result<V::Value, End> {
-        self.call::<V>("newtype".to_owned(), 1)?;
-        visitor.visit_newtype_struct(self)
+        if let Go::Explore { .. } = self.call::<V>("newtype".to_owned(), 1)? {
+            return visitor.visit_newtype_struct(self);
+        }
+        self.pass.wraps += 1;
+        let made = visitor.visit_newtype_struct(Tracer { pass: self.pass, mode: self.mode });
+        self.pass.wraps -= 1;
+        made
     }
 
     fn deserialize_seq<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, End> {

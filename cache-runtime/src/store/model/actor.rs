@@ -183,7 +183,7 @@ impl Actor {
                     world.is_wrong("commits without holding the lease that stands")?;
                 }
                 world.write(&entry);
-                world.holder = None;
+                (world.holder, world.stale) = (None, false);
             }
             returned
         }));

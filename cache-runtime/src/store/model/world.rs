@@ -1,17 +1,18 @@
 //! The key, the origin behind it, and everybody who works on them.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 
 use super::actor::{Actor, Role, State};
 use crate::clock::Timestamp;
-use crate::entry::{self, Flags, HEADER_LEN, Header, LEASE_UNTIL, Lookup, Schema, Token, classify};
+use crate::entry::{self, Flags, Header, LEASE_UNTIL, Lookup, Schema, Sizes, Token, classify};
 use crate::explore::{Model, Next};
 use crate::store::{Admission, LeaseRequest, Withdrawal};
 
-/// Where the end of a value's freshness stands.
-const FRESH_UNTIL: std::ops::Range<usize> = 17..22;
+/// The one key.
+const KEY: &str = "k";
 
 /// The functions under test: those of `transition`, or one of them broken.
 #[derive(Clone, Copy)]
@@ -34,6 +35,8 @@ pub(super) struct World {
     watch: Watch,
     pub(super) rules: Rules,
     pub(super) entry: Option<Bytes>,
+    /// Whether the value is past its freshness.
+    pub(super) stale: bool,
     /// The newest version that was written.
     pub(super) origin: u8,
     /// The newest version whose invalidation has finished.
@@ -46,17 +49,20 @@ pub(super) struct World {
 impl World {
     pub(super) fn new(rules: Rules, watch: Watch, cast: &[Role]) -> Self {
         let actors = cast.iter().map(|role| Actor { role: *role, state: State::Idle }).collect();
-        Self { watch, rules, entry: None, origin: 0, finished: 0, holder: None, actors }
+        Self { watch, rules, entry: None, stale: false, origin: 0, finished: 0, holder: None, actors }
     }
 
     /// What a reader of this codec finds. Clocks stand still: what is over has been given a deadline in the past.
     pub(super) fn lookup(&self, codec: u8) -> Lookup {
-        classify(self.entry.as_deref(), Schema { codec, fingerprint: 0 }.into(), || Timestamp::from_ticks(1))
+        let now = if self.stale { u64::MAX } else { 1 };
+        classify(self.entry.as_deref(), KEY, Schema { codec, fingerprint: 0 }.into(), || Timestamp::from_ticks(now))
     }
 
     /// The version that stands at the key.
     pub(super) fn version(&self) -> Option<u8> {
-        entry::payload(self.entry.as_deref()?).first().copied()
+        let entry = self.entry.as_deref()?;
+        let header = Header::decode(entry).filter(|header| header.flags.has(Flags::PAYLOAD))?;
+        entry::payload(entry, &header, &Sizes::default()).ok()?.first().copied()
     }
 
     /// Writes an entry, with its deadlines far away whatever the time is.
@@ -125,9 +131,9 @@ impl World {
         let mut decays = Vec::new();
         let mut decay = |step: &str, then: Self| decays.push(Next { step: step.to_owned(), then: then.checked() });
         let gone = Self { entry: None, holder: None, ..self.clone() };
-        let past = |deadline: std::ops::Range<usize>| {
+        let unleased = || {
             let mut entry = BytesMut::from(&entry[..]);
-            entry[deadline].fill(0);
+            entry[LEASE_UNTIL].fill(0);
             Self { entry: Some(entry.freeze()), ..self.clone() }
         };
         if !header.flags.has(Flags::PAYLOAD) {
@@ -135,21 +141,21 @@ impl World {
             return decays;
         }
         decay("the value expires, or is evicted", gone);
-        if header.flags.has(Flags::OUTLIVES) && header.fresh_until != Timestamp::default() {
-            decay("the value grows stale", past(FRESH_UNTIL));
+        if header.flags.has(Flags::OUTLIVES) && !self.stale {
+            decay("the value grows stale", Self { stale: true, ..self.clone() });
         }
         if header.flags.has(Flags::LEASED) && !self.lease_is_over() {
-            decay("the lease on the value is over", past(LEASE_UNTIL));
+            decay("the lease on the value is over", unleased());
         }
         decays
     }
 }
 
 impl Model for World {
-    type Key = (Option<Bytes>, u8, u8, Option<usize>, Vec<Actor>);
+    type Key = (Option<Bytes>, bool, u8, u8, Option<usize>, Vec<Actor>);
 
     fn key(&self) -> Self::Key {
-        (self.entry.clone(), self.origin, self.finished, self.holder, self.actors.clone())
+        (self.entry.clone(), self.stale, self.origin, self.finished, self.holder, self.actors.clone())
     }
 
     fn next(&self) -> Vec<Next<Self>> {
@@ -172,8 +178,9 @@ pub(super) fn value(codec: u8, token: Token, version: u8) -> Bytes {
         lifetime: 0,
         load_cost: 0,
     };
-    let mut entry = BytesMut::with_capacity(HEADER_LEN + 1);
-    header.encode(&mut entry);
-    entry.put_u8(version);
-    entry.freeze()
+    let written = entry::write(&header, KEY, &Sizes::default(), |out| {
+        out.push(version);
+        Ok::<_, Infallible>(())
+    });
+    written.map_or_else(|never| match never {}, |written| written.bytes)
 }

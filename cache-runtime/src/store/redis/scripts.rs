@@ -17,8 +17,8 @@ pub(super) static LEASE: Lazy<Script> = Lazy::new(|| {
         if head ~= '' then
             if ARGV[3] == 'any' or (ARGV[3] == 'refresh' and head == ARGV[4]) then
                 local flags = #head == 32 and string.sub(head, 1, 2) == '\202\1' and string.byte(head, 4) or 0
-                if flags < 64 and bit.band(flags, 1) == 1 then
-                    local leased = string.char(bit.bor(bit.band(flags, 55), 6)) .. string.sub(ARGV[1], 5, 17)
+                if flags < 128 and bit.band(flags, 1) == 1 then
+                    local leased = string.char(bit.bor(bit.band(flags, 119), 6)) .. string.sub(ARGV[1], 5, 17)
                     redis.call('SETRANGE', KEYS[1], 3, leased)
                     if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then
                         redis.call('PEXPIRE', KEYS[1], ARGV[2])

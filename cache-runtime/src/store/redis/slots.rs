@@ -7,12 +7,15 @@
 //! A slot lives as long as its task: the task dials, then holds the slot until it is retired or the runtime goes, and
 //! takes the slot out of the list when it is dropped.
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use futures_util::future::select;
 use redis::AsyncConnectionConfig;
+use redis::aio::MultiplexedConnection;
 use tokio::runtime::{self, Handle};
 use tokio::sync::{Notify, watch};
 
@@ -39,6 +42,11 @@ const RECONNECT_AFTER: Duration = Duration::from_secs(1);
 /// Commands in a row that got no answer within their deadline, after which the connection counts as hung and is
 /// replaced: TCP does not notice a stopped peer for minutes. Raising it tolerates longer stalls of a healthy server.
 const MAX_UNANSWERED: u32 = 3;
+
+/// How long a connection on which a command was not answered has to answer a `PING`, whether or not anybody calls: it may
+/// be in the middle of an answer that never ends, and takes up memory for as long as it is listened to. A connection
+/// that answers nothing for as long as a new one may take is not worth keeping.
+const PING_TIMEOUT: Duration = CONNECT_TIMEOUT;
 
 /// A slot, known by its number: a call holds no count on it, which the callers on other cores would pass round.
 #[derive(Clone, Copy)]
@@ -141,7 +149,10 @@ impl PerRuntime {
     pub(super) fn timed_out(&self) {
         let Ok(handle) = in_runtime() else { return };
         self.suspicious.store(true, Ordering::Relaxed);
-        let count = |slot: &Arc<Slot>| (slot.number, slot.unanswered.fetch_add(1, Ordering::Relaxed) + 1);
+        let count = |slot: &Arc<Slot>| {
+            slot.doubted.notify_one();
+            (slot.number, slot.unanswered.fetch_add(1, Ordering::Relaxed) + 1)
+        };
         let counted = self.slots.load().iter().find(|slot| slot.runtime == handle.id()).map(count);
         if let Some((number, MAX_UNANSWERED..)) = counted {
             self.retire(number);
@@ -169,6 +180,8 @@ pub(crate) struct Slot {
     dial: watch::Sender<Dial>,
     /// Wakes the task that holds the slot, which ends.
     retired: Notify,
+    /// Wakes it too, to find out whether the connection answers at all.
+    doubted: Notify,
     unanswered: AtomicU32,
     number: u64,
     made: Instant,
@@ -193,6 +206,7 @@ impl Slot {
             up: OnceLock::new(),
             dial,
             retired: Notify::new(),
+            doubted: Notify::new(),
             unanswered: AtomicU32::new(0),
             number,
             made: clock::now(),
@@ -226,12 +240,25 @@ impl Held {
                 if let (Some(time), Some(connections)) = (up.time, self.connections.upgrade()) {
                     connections.clock.said(time);
                 }
+                let link = up.link.clone();
                 let _ = self.slot.up.set(up);
                 self.slot.dial.send_replace(Dial::Up);
-                self.slot.retired.notified().await;
+                select(pin!(self.slot.retired.notified()), pin!(self.hung(link))).await;
             }
             Ok(Err(error)) => self.pause(error.to_string()).await,
             Err(_) => self.pause(format!("no answer within {CONNECT_TIMEOUT:?}")).await,
+        }
+    }
+
+    /// Ends when a connection that left a command unanswered does not answer a `PING` either.
+    async fn hung(&self, mut link: MultiplexedConnection) {
+        loop {
+            self.slot.doubted.notified().await;
+            // A refusal is an answer too.
+            let ping = redis::cmd("PING");
+            if tokio::time::timeout(PING_TIMEOUT, link.send_packed_command(&ping)).await.is_err() {
+                return;
+            }
         }
     }
 

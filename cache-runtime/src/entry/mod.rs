@@ -1,11 +1,11 @@
-//! The bytes of an entry: a 32-byte header, then the payload.
+//! The bytes of an entry: a 32-byte header, and behind it, where there is a value, its checksum and its payload.
 //!
 //! ```text
 //!  0  magic        0xCA
 //!  1  version      1
 //!  2  codec        1 byte, see `CodecId`
-//!  3  flags        bit 0 PAYLOAD, bit 1 LEASED, bit 2 OUTLIVES, bit 3 HELD_OFF, bit 4 NONE, bit 5 FAILURE; a bit that
-//!                  is not known makes the entry unusable
+//!  3  flags        bit 0 PAYLOAD, bit 1 LEASED, bit 2 OUTLIVES, bit 3 HELD_OFF, bit 4 NONE, bit 5 FAILURE,
+//!                  bit 6 COMPRESSED; a bit that is not known makes the entry unusable
 //!  4  token        8 bytes, of the fill that holds the lease or wrote the payload
 //! 12  lease until  5 bytes, ticks of 10 ms since the Unix epoch (all numbers are big-endian); with HELD_OFF, until when
 //!                  the origin is left alone
@@ -13,17 +13,30 @@
 //! 22  lifetime     4 bytes, ticks: fresh until minus lifetime is when the value was stored
 //! 26  load cost    2 bytes, ticks that the last load took, saturating (655 s)
 //! 28  fingerprint  4 bytes, of the value's type and codec
-//! 32  payload      only when PAYLOAD is set
+//! 32  checksum     4 bytes, only when PAYLOAD is set: see `checksum`
+//! 36  payload      likewise; with COMPRESSED: its length, and an LZ4 block
 //! ```
 //!
 //! Flags, token and lease deadline lie side by side, so that one `SETRANGE` puts a refresh lease on a value. A fleet
 //! that is being deployed reads this layout: it changes by a new version only, and the golden tests below hold it.
 
+mod checksum;
+mod lookup;
+#[cfg_attr(not(feature = "lz4"), path = "no_packing.rs")]
+mod packing;
+mod sizes;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+pub(crate) use self::lookup::{Lookup, classify};
+pub(crate) use self::sizes::{MAX_MAX_ENTRY, MIN_MAX_ENTRY, Sizes};
 use crate::clock::{self, Timestamp};
+use crate::error::Error;
 use crate::random;
 
 /// Length of the header, and so of an entry that is only a lease.
@@ -70,7 +83,9 @@ impl Flags {
     pub(crate) const NONE: Self = Self(1 << 4);
     /// The payload is the error that the function returned.
     pub(crate) const FAILURE: Self = Self(1 << 5);
-    const KNOWN: u8 = 0b11_1111;
+    /// The payload is compressed.
+    pub(crate) const COMPRESSED: Self = Self(1 << 6);
+    const KNOWN: u8 = 0b111_1111;
 
     pub(crate) const fn has(self, flag: Self) -> bool {
         self.0 & flag.0 != 0
@@ -78,6 +93,11 @@ impl Flags {
 
     pub(crate) const fn with(self, flag: Self) -> Self {
         Self(self.0 | flag.0)
+    }
+
+    /// Those of these flags that are set.
+    const fn only(self, flags: Self) -> Self {
+        Self(self.0 & flags.0)
     }
 
     pub(crate) const fn without(self, flag: Self) -> Self {
@@ -204,11 +224,11 @@ impl Header {
         bytes.freeze()
     }
 
-    /// The same entry under this header: the payload of `entry` behind it.
+    /// The same entry under this header: checksum and payload of `entry` behind it.
     pub(crate) fn over(&self, entry: &[u8]) -> Bytes {
         let mut bytes = BytesMut::with_capacity(entry.len().max(HEADER_LEN));
         self.encode(&mut bytes);
-        bytes.extend_from_slice(payload(entry));
+        bytes.extend_from_slice(behind(entry));
         bytes.freeze()
     }
 }
@@ -217,135 +237,49 @@ fn read_ticks(bytes: [u8; 5]) -> Timestamp {
     Timestamp::from_ticks(bytes.iter().fold(0, |ticks, byte| ticks << 8 | u64::from(*byte)))
 }
 
+/// An entry that was written.
+pub(crate) struct Written {
+    pub(crate) bytes: Bytes,
+    /// How long it is, uncompressed: what is not allowed is for those who wait for it in this process, not to store.
+    pub(crate) size: usize,
+}
+
+/// The entry of a value: the header, and what `encode` appends for a payload. It counts at this key alone.
+pub(crate) fn write<E>(
+    header: &Header,
+    key: &str,
+    sizes: &Sizes,
+    encode: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+) -> Result<Written, E> {
+    let mut entry = Vec::with_capacity(HEADER_LEN * 4);
+    header.encode(&mut entry);
+    entry.extend_from_slice(&[0; checksum::LEN]);
+    encode(&mut entry)?;
+    let size = entry.len();
+    if let Some(above) = sizes.compress_above.filter(|_| sizes.allow(size)) {
+        packing::pack(&mut entry, header, above);
+    }
+    checksum::seal(&mut entry, key);
+    // In memory the room that is left over would count for nothing and cost all the same.
+    entry.shrink_to_fit();
+    Ok(Written { bytes: entry.into(), size })
+}
+
+/// What a codec wrote: the payload of an entry that was found to be one.
+pub(crate) fn payload<'e>(entry: &'e [u8], header: &Header, sizes: &Sizes) -> Result<Cow<'e, [u8]>, Error> {
+    let stored = behind(entry).get(checksum::LEN..).unwrap_or_default();
+    if !header.flags.has(Flags::COMPRESSED) {
+        return Ok(Cow::Borrowed(stored));
+    }
+    packing::unpack(stored, sizes).map(Cow::Owned)
+}
+
 /// What stands behind the header.
-pub(crate) fn payload(entry: &[u8]) -> &[u8] {
+fn behind(entry: &[u8]) -> &[u8] {
     entry.get(HEADER_LEN..).unwrap_or_default()
 }
 
 /// The start of an entry that identifies it well enough to replace exactly it.
 pub(crate) fn head(entry: &[u8]) -> &[u8] {
     entry.get(..HEADER_LEN).unwrap_or(entry)
-}
-
-/// What a reader finds at a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Lookup {
-    /// A value to serve.
-    Fresh(Header),
-    /// A value past its freshness, maybe with a refresh lease on it.
-    Stale(Header),
-    /// No value yet: the holder of this token is loading it.
-    Pending(Token),
-    /// Bytes that this reader cannot use, and why: they are overwritten.
-    Unusable(&'static str),
-    /// Nothing.
-    Missing,
-}
-
-/// Decides what an entry is worth to a reader that can read what is `expected`. Most entries do not make it ask for the
-/// time.
-pub(crate) fn classify(entry: Option<&[u8]>, expected: Expected, now: impl Fn() -> Timestamp) -> Lookup {
-    let Some(bytes) = entry else { return Lookup::Missing };
-    let Some(header) = Header::decode(bytes) else {
-        return Lookup::Unusable("not an entry of this format version");
-    };
-    if !header.flags.has(Flags::PAYLOAD) {
-        return Lookup::Pending(header.token);
-    }
-    if header.schema.codec != expected.value.codec {
-        return Lookup::Unusable("written with another codec");
-    }
-    let fingerprint =
-        if header.flags.has(Flags::FAILURE) { expected.failure } else { Some(expected.value.fingerprint) };
-    if Some(header.schema.fingerprint) != fingerprint {
-        return Lookup::Unusable("written from another shape of the type");
-    }
-    if header.flags.has(Flags::OUTLIVES) && now() >= header.fresh_until {
-        return Lookup::Stale(header);
-    }
-    Lookup::Fresh(header)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SCHEMA: Schema = Schema { codec: 1, fingerprint: 0xDEAD_BEEF };
-    const TOKEN: Token = Token(*b"\x01\x02\x03\x04\x05\x06\x07\x08");
-
-    fn value() -> Header {
-        Header {
-            schema: SCHEMA,
-            flags: Flags::PAYLOAD,
-            token: TOKEN,
-            lease_until: Timestamp::default(),
-            fresh_until: Timestamp::from_ticks(0x1_0203_0405),
-            lifetime: 60_000,
-            load_cost: 21,
-        }
-    }
-
-    fn bytes(header: &Header, payload: &[u8]) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        header.encode(&mut bytes);
-        bytes.extend_from_slice(payload);
-        bytes
-    }
-
-    #[test]
-    fn golden_value_version_1() {
-        let golden = b"\xCA\x01\x01\x01\x01\x02\x03\x04\x05\x06\x07\x08\
-                       \x00\x00\x00\x00\x00\x01\x02\x03\x04\x05\x00\x00\xEA\x60\x00\x15\xDE\xAD\xBE\xEF{}";
-        assert_eq!(bytes(&value(), b"{}"), golden);
-        assert_eq!(Header::decode(golden), Some(value()));
-        assert_eq!(payload(golden), b"{}");
-    }
-
-    #[test]
-    fn golden_lease_version_1() {
-        let golden = b"\xCA\x01\x00\x02\x01\x02\x03\x04\x05\x06\x07\x08\
-                       \x00\x00\x00\x00\x2A\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00";
-        let lease = Header::lease(TOKEN, Timestamp::from_ticks(42));
-        assert_eq!(&lease.alone()[..], golden);
-        assert_eq!(Header::decode(golden), Some(lease));
-    }
-
-    #[test]
-    fn a_reader_takes_only_what_it_can_read() {
-        let now = Timestamp::from_ticks(5);
-        let classify = |bytes: &[u8]| classify(Some(bytes), SCHEMA.into(), || now);
-        assert_eq!(super::classify(None, SCHEMA.into(), || now), Lookup::Missing);
-        assert_eq!(classify(&bytes(&value(), b"x")), Lookup::Fresh(value()));
-        assert_eq!(classify(&Header::lease(TOKEN, now).alone()), Lookup::Pending(TOKEN));
-        for foreign in [&b""[..], b"{\"id\":7}", &bytes(&value(), b"")[..31], &[0xCA; 40]] {
-            assert!(matches!(classify(foreign), Lookup::Unusable(_)), "{foreign:?}");
-        }
-        for (offset, what) in [(1, "version"), (2, "codec"), (3, "flags"), (28, "fingerprint")] {
-            let mut other = bytes(&value(), b"x");
-            other[offset] ^= 0x40;
-            assert!(matches!(classify(&other), Lookup::Unusable(_)), "another {what} is served");
-        }
-    }
-
-    #[test]
-    fn freshness_is_judged_by_the_clock_only_where_the_key_outlives_it() {
-        let late = Timestamp::from_ticks(u64::MAX);
-        assert!(matches!(classify(Some(&bytes(&value(), b"x")), SCHEMA.into(), || late), Lookup::Fresh(_)));
-        let outliving = bytes(&value().outliving(), b"x");
-        assert!(matches!(classify(Some(&outliving), SCHEMA.into(), || late), Lookup::Stale(_)));
-    }
-
-    #[test]
-    fn an_error_is_read_only_by_who_stores_that_error() {
-        let mut failure = value();
-        failure.flags = failure.flags.with(Flags::FAILURE);
-        let failure = bytes(&failure, b"x");
-        let classify = |failure_of| {
-            let expected = Expected { value: SCHEMA, failure: failure_of };
-            classify(Some(&failure), expected, || Timestamp::from_ticks(5))
-        };
-        assert!(matches!(classify(Some(SCHEMA.fingerprint)), Lookup::Fresh(_)));
-        assert!(matches!(classify(Some(1)), Lookup::Unusable(_)));
-        assert!(matches!(classify(None), Lookup::Unusable(_)));
-    }
 }

@@ -1,0 +1,172 @@
+//! The golden bytes of version 1, and what a reader takes.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::error::Error;
+
+const SCHEMA: Schema = Schema { codec: 1, fingerprint: 0xDEAD_BEEF };
+const TOKEN: Token = Token(*b"\x01\x02\x03\x04\x05\x06\x07\x08");
+
+fn value() -> Header {
+    Header {
+        schema: SCHEMA,
+        flags: Flags::PAYLOAD,
+        token: TOKEN,
+        lease_until: Timestamp::default(),
+        fresh_until: Timestamp::from_ticks(0x1_0203_0405),
+        lifetime: 60_000,
+        load_cost: 21,
+    }
+}
+
+fn bytes(header: &Header, payload: &[u8]) -> Vec<u8> {
+    let written = write(header, "k", &Sizes::default(), |out| {
+        out.extend_from_slice(payload);
+        Ok::<_, Error>(())
+    });
+    written.expect("nothing is wrong with it").bytes.to_vec()
+}
+
+fn payload_of(entry: &[u8]) -> Vec<u8> {
+    let header = Header::decode(entry).expect("it is an entry");
+    payload(entry, &header, &Sizes::default()).expect("it is not damaged").into_owned()
+}
+
+#[test]
+fn golden_value_version_1() {
+    let golden = b"\xCA\x01\x01\x01\x01\x02\x03\x04\x05\x06\x07\x08\
+                   \x00\x00\x00\x00\x00\x01\x02\x03\x04\x05\x00\x00\xEA\x60\x00\x15\xDE\xAD\xBE\xEF\
+                   \x5B\x77\x93\xE2{}";
+    assert_eq!(bytes(&value(), b"{}"), golden);
+    assert_eq!(Header::decode(golden), Some(value()));
+    assert_eq!(payload_of(golden), b"{}");
+}
+
+#[test]
+fn golden_lease_version_1() {
+    let golden = b"\xCA\x01\x00\x02\x01\x02\x03\x04\x05\x06\x07\x08\
+                   \x00\x00\x00\x00\x2A\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00";
+    let lease = Header::lease(TOKEN, Timestamp::from_ticks(42));
+    assert_eq!(&lease.alone()[..], golden);
+    assert_eq!(Header::decode(golden), Some(lease));
+}
+
+#[test]
+fn a_reader_takes_only_what_it_can_read() {
+    let now = Timestamp::from_ticks(5);
+    let classify = |bytes: &[u8]| classify(Some(bytes), "k", SCHEMA.into(), || now);
+    assert_eq!(super::classify(None, "k", SCHEMA.into(), || now), Lookup::Missing);
+    assert_eq!(classify(&bytes(&value(), b"x")), Lookup::Fresh(value()));
+    assert_eq!(classify(&Header::lease(TOKEN, now).alone()), Lookup::Pending(TOKEN));
+    for foreign in [&b""[..], b"{\"id\":7}", &bytes(&value(), b"")[..31], &[0xCA; 40]] {
+        assert!(matches!(classify(foreign), Lookup::Unusable(_)), "{foreign:?}");
+    }
+    for (offset, what) in [(1, "version"), (2, "codec"), (3, "flags"), (28, "fingerprint")] {
+        let mut other = bytes(&value(), b"x");
+        other[offset] ^= 0x40;
+        assert!(matches!(classify(&other), Lookup::Unusable(_)), "another {what} is served");
+    }
+}
+
+#[test]
+fn freshness_is_judged_by_the_clock_only_where_the_key_outlives_it() {
+    let late = Timestamp::from_ticks(u64::MAX);
+    assert!(matches!(classify(Some(&bytes(&value(), b"x")), "k", SCHEMA.into(), || late), Lookup::Fresh(_)));
+    let outliving = bytes(&value().outliving(), b"x");
+    assert!(matches!(classify(Some(&outliving), "k", SCHEMA.into(), || late), Lookup::Stale(_)));
+}
+
+#[test]
+fn an_error_is_read_only_by_who_stores_that_error() {
+    let mut failure = value();
+    failure.flags = failure.flags.with(Flags::FAILURE);
+    let failure = bytes(&failure, b"x");
+    let classify = |failure_of| {
+        let expected = Expected { value: SCHEMA, failure: failure_of };
+        classify(Some(&failure), "k", expected, || Timestamp::from_ticks(5))
+    };
+    assert!(matches!(classify(Some(SCHEMA.fingerprint)), Lookup::Fresh(_)));
+    assert!(matches!(classify(Some(1)), Lookup::Unusable(_)));
+    assert!(matches!(classify(None), Lookup::Unusable(_)));
+}
+
+/// What a reader is served of an entry whose bit was flipped.
+fn served(entry: &[u8], at: usize, bit: u8) -> Option<Vec<u8>> {
+    let mut flipped = entry.to_vec();
+    flipped[at] ^= 1 << bit;
+    match classify(Some(&flipped), "k", SCHEMA.into(), || Timestamp::from_ticks(5)) {
+        Lookup::Fresh(_) | Lookup::Stale(_) => Some(payload_of(&flipped)),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_flipped_bit_is_a_miss_wherever_no_script_writes() {
+    for header in [value(), value().outliving()] {
+        let entry = bytes(&header, b"a payload");
+        for (at, bit) in (0..entry.len()).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
+            // Token, lease deadline, and the flags of leases.
+            let rewritten = (4..17).contains(&at) || at == 3 && matches!(bit, 1..=3);
+            match served(&entry, at, bit) {
+                Some(payload) => assert!(rewritten && payload == b"a payload", "bit {bit} of byte {at}"),
+                None => assert!(!rewritten || at == 3, "bit {bit} of byte {at} says nothing of the value"),
+            }
+        }
+    }
+}
+
+#[test]
+fn an_entry_counts_only_at_the_key_that_it_was_written_at() {
+    let entry = bytes(&value(), b"x");
+    for other in ["", "kx", "K", "another"] {
+        let lookup = classify(Some(&entry), other, SCHEMA.into(), || Timestamp::from_ticks(5));
+        assert!(matches!(lookup, Lookup::Unusable(_)), "served at {other:?}");
+    }
+}
+
+#[test]
+fn a_lease_on_a_value_leaves_its_checksum_right() {
+    let entry = bytes(&value(), b"x");
+    let leased = value().flags.with(Flags::LEASED).with(Flags::OUTLIVES);
+    for flags in [leased, leased.without(Flags::LEASED), leased.with(Flags::HELD_OFF)] {
+        let rewritten = Header { flags, token: Token([9; 8]), lease_until: Timestamp::from_ticks(7), ..value() };
+        let lookup = classify(Some(&rewritten.over(&entry)), "k", SCHEMA.into(), || Timestamp::from_ticks(5));
+        assert_eq!(lookup, Lookup::Fresh(rewritten));
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_no_header_or_one_that_is_written_as_it_was_read(
+        mut bytes in prop::collection::vec(any::<u8>(), 0..80),
+        flags in 0_u8..=255,
+        begins_right in any::<bool>(),
+    ) {
+        if begins_right && bytes.len() > 3 {
+            bytes[..2].copy_from_slice(&[MAGIC, VERSION]);
+            bytes[3] = flags;
+        }
+        if let Some(header) = Header::decode(&bytes) {
+            prop_assert_eq!(&header.alone()[..], head(&bytes));
+            prop_assert_eq!(&header.over(&bytes)[..], &bytes[..]);
+        }
+    }
+
+    #[test]
+    fn only_what_was_written_for_this_reader_is_served(
+        (codec, fingerprint) in (0_u8..3, 0_u32..3),
+        payload in prop::collection::vec(any::<u8>(), 0..40),
+        (at, change) in (0_usize..80, any::<u8>()),
+    ) {
+        let written = Header { schema: Schema { codec, fingerprint }, ..value() };
+        let mut entry = bytes(&written, &payload);
+        let at = at % entry.len();
+        entry[at] ^= change;
+        let expected = Schema { codec: 1, fingerprint: 1 };
+        if let Lookup::Fresh(_) | Lookup::Stale(_) = classify(Some(&entry), "k", expected.into(), Timestamp::now) {
+            prop_assert_eq!((codec, fingerprint), (1, 1));
+            prop_assert_eq!(payload_of(&entry), payload);
+        }
+    }
+}
