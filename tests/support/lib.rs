@@ -7,7 +7,8 @@
 //! - [`Origin`]: the work behind a cached function: counted, and held as long as the test wants.
 //! - [`LossyProxy`]: a way to a server that loses an answer.
 //! - [`Worker`]: a second process, for what one process cannot show.
-//! - [`Operation`]: a line of the history that several processes make together.
+//! - [`Operation`]: a line of the history that several processes make together; [`Begun`] writes it down, [`check`] finds
+//!   the reads that returned what had been invalidated.
 //! - [`Events`]: the `tracing` events of the thread that runs the test.
 
 #![allow(
@@ -16,6 +17,7 @@
     reason = "test support fails by panicking, and says why where it does"
 )]
 
+mod checker;
 mod commands;
 mod events;
 mod lossy_proxy;
@@ -23,12 +25,14 @@ mod operation;
 mod origin;
 mod own_store;
 mod proxy;
+mod record;
 mod redis_server;
 mod stage;
 mod worker;
 
 use std::time::Duration;
 
+pub use checker::{Violation, check, contended};
 pub use commands::{Commands, Traffic};
 pub use events::{Event, Events};
 pub use lossy_proxy::LossyProxy;
@@ -36,6 +40,7 @@ pub use operation::{Kind, Operation, monotonic};
 pub use origin::Origin;
 pub use own_store::OwnStore;
 pub use proxy::Proxy;
+pub use record::{Begun, say};
 pub use redis_server::RedisServer;
 pub use stage::{Stage, built, cache_on};
 pub use worker::Worker;
