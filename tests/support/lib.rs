@@ -2,7 +2,7 @@
 //!
 //! - [`RedisServer`]: a server of the test's own on a free port, killed with the test; it can be paused, killed, restarted.
 //! - [`Commands`] and [`Traffic`]: what the server was asked, by its own statistics and by its own `MONITOR`.
-//! - [`Proxy`]: what stands between a cache and its server.
+//! - [`Proxy`]: what stands between a cache and its server, and its bad days.
 //! - [`Stage`]: a cache on each kind of store, so that one case runs on all of them.
 //! - [`Origin`]: the work behind a cached function: counted, and held as long as the test wants.
 //! - [`LossyProxy`]: a way to a server that loses an answer.
@@ -39,7 +39,7 @@ pub use lossy_proxy::LossyProxy;
 pub use operation::{Kind, Operation, monotonic};
 pub use origin::Origin;
 pub use own_store::OwnStore;
-pub use proxy::Proxy;
+pub use proxy::{Fault, Proxy};
 pub use record::{Begun, say};
 pub use redis_server::RedisServer;
 pub use stage::{Stage, built, cache_on};
