@@ -6,6 +6,7 @@
 //! - [`Stage`]: a cache on each kind of store, so that one case runs on all of them.
 //! - [`Origin`]: the work behind a cached function: counted, and held as long as the test wants.
 //! - [`LossyProxy`]: a way to a server that loses an answer.
+//! - [`CALLER_DEADLINE`]: what the program `caller` and who drives it agree on.
 //! - [`Worker`]: a second process, for what one process cannot show.
 //! - [`Operation`]: a line of the history that several processes make together; [`Begun`] writes it down, [`check`] finds
 //!   the reads that returned what had been invalidated.
@@ -17,6 +18,7 @@
     reason = "test support fails by panicking, and says why where it does"
 )]
 
+mod caller;
 mod checker;
 mod commands;
 mod events;
@@ -32,6 +34,7 @@ mod worker;
 
 use std::time::Duration;
 
+pub use caller::{CALLER_DEADLINE, CALLER_LOCK_WAIT};
 pub use checker::{Violation, check, contended};
 pub use commands::{Commands, Traffic};
 pub use events::{Event, Events};
