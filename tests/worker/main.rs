@@ -1,28 +1,38 @@
 //! A second process for the tests that need one: it says `ready`, waits for `go`, plays its scenario, says what came out.
 
+mod zipf;
+
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, Write};
 use std::time::Duration;
 
-use cache_runtime::{Cache, redis_cached, report};
+use cache_runtime::{Cache, Report, redis_cached, report};
 use futures_util::future::join_all;
+use support::PATIENCE;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let mut args = std::env::args().skip(1);
     let (Some("--scenario"), Some(scenario)) = (args.next().as_deref(), args.next()) else {
-        panic!("usage: worker --scenario <name>")
+        panic!("usage: worker --scenario <name> <what it takes>")
     };
+    let takes: Vec<_> = args.collect();
     say("ready");
     assert_eq!(hear(), "go", "the first line told");
     match scenario.as_str() {
         "echo" => say(&hear()),
-        "hundred-callers" => hundred_callers().await,
+        "callers" => say(&outcomes(&join_all((0..number(&takes[0])).map(|_| report(held(7)))).await)),
+        "patient-callers" => {
+            let cache = Cache::builder().redis_url(redis_url()).deadline(PATIENCE).build();
+            cache.and_then(cache_runtime::Cache::install).expect("the URL is well formed, and nothing is installed yet");
+            say(&outcomes(&join_all((0..number(&takes[0])).map(|_| report(patient(7)))).await));
+        }
         "one-caller-short-lease" => say(&short_lease(7).await.to_string()),
+        "one-caller-default-lease" => say(&default_lease(7).await.to_string()),
+        "zipf" => say(&zipf::play(&takes, redis_url()).await),
         "nothing-installed" => say(&outcomes(&join_all([report(counted(7))]).await)),
         "installed-with-prefix" => {
-            let url = std::env::var("REDIS_URL").expect("the scenario needs a server");
-            let cache = Cache::builder().redis_url(url).prefix("prod").build().expect("the URL is well formed");
+            let cache = Cache::builder().redis_url(redis_url()).prefix("prod").build().expect("the URL is well formed");
             cache.install().expect("nothing is installed yet");
             say(&outcomes(&join_all([report(counted(7))]).await));
         }
@@ -36,13 +46,27 @@ async fn main() {
     }
 }
 
-/// A cold key, asked for a hundred times at once.
-async fn hundred_callers() {
-    say(&outcomes(&join_all((0..100).map(|_| report(held(7)))).await));
+fn number(text: &str) -> u64 {
+    text.parse().expect("the scenario takes a number")
+}
+
+fn redis_url() -> String {
+    std::env::var("REDIS_URL").expect("the scenario needs a server")
 }
 
 #[redis_cached(key = "held:<id>", ttl = 600, lock = true)]
 async fn held(id: u64) -> u64 {
+    held_run().await + id
+}
+
+/// On a machine that does other things besides: nothing of it is a matter of time.
+#[redis_cached(key = "held:<id>", ttl = 600, lock(wait = "60s", lease = "60s"))]
+async fn patient(id: u64) -> u64 {
+    held_run().await + id
+}
+
+#[redis_cached(key = "held:<id>", ttl = 600, lock(wait = "60s"))]
+async fn default_lease(id: u64) -> u64 {
     held_run().await + id
 }
 
@@ -53,8 +77,7 @@ async fn short_lease(id: u64) -> u64 {
 
 /// A run that every process counts at the same place, and that ends when the test says so.
 async fn held_run() -> u64 {
-    let url = std::env::var("REDIS_URL").expect("the scenario needs a server");
-    let client = redis::Client::open(url).expect("the URL is well formed");
+    let client = redis::Client::open(redis_url()).expect("the URL is well formed");
     let mut connection = client.get_multiplexed_async_connection().await.expect("the server is up");
     let run: u64 = redis::cmd("INCR").arg("test:runs").query_async(&mut connection).await.expect("the server is up");
     let _: (String, String) =
@@ -73,7 +96,7 @@ async fn timed(id: u64) -> u64 {
 }
 
 /// `7 hit:1 miss:1`: the values, each once, and how often each outcome came.
-fn outcomes(answers: &[(u64, cache_runtime::Report)]) -> String {
+fn outcomes(answers: &[(u64, Report)]) -> String {
     let mut values: Vec<_> = answers.iter().map(|(value, _)| value.to_string()).collect();
     values.sort_unstable();
     values.dedup();

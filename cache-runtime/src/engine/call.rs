@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout_at;
 
 use super::kind::Shared;
@@ -17,7 +18,7 @@ use crate::cache::CacheRef;
 use crate::clock::{self, Instant};
 use crate::codec::Format;
 use crate::entry::{self, Expected, Flags, Header, Lookup, Token};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::policy::Others;
 use crate::policy::freshness::{self, Refresh, Worth};
 use crate::report::{CallReport, Outcome};
@@ -69,6 +70,8 @@ pub(crate) struct Call {
 pub(crate) enum Step {
     /// Decode this entry and serve it.
     Decode(Found),
+    /// Wait for another caller's run.
+    Wait(Seat),
     /// Serve the `None` that another caller's run returned.
     Absent,
     /// Serve the error that another caller's run returned.
@@ -87,6 +90,8 @@ pub(crate) struct Run {
     pub(super) lead: Option<Lead>,
     pub(super) hold: Hold,
     pub(super) outcome: Outcome,
+    /// Its turn, where the cache bounds how many run.
+    pub(super) turn: Option<OwnedSemaphorePermit>,
 }
 
 /// An entry to serve.
@@ -167,6 +172,19 @@ impl Call {
     /// Finds out what to do next. What a hit does not need is boxed: a caller's future carries room for the hit only.
     /// A cache that fails is an answer where the function `refuses` to do without.
     pub(crate) async fn next(&mut self) -> Step {
+        let step = self.choose().await;
+        self.in_turn(step).await
+    }
+
+    /// The step, once it is its turn.
+    async fn in_turn(&mut self, step: Step) -> Step {
+        match step {
+            Step::Load(run) if self.blind => Box::pin(self.takes_turn(run)).await,
+            step => step,
+        }
+    }
+
+    async fn choose(&mut self) -> Step {
         match self.mode {
             Mode::Bypass => return Self::alone(Outcome::Bypassed),
             Mode::Refresh if self.is_inside_itself() || !self.is_in_runtime() => {
@@ -175,32 +193,32 @@ impl Call {
             Mode::Refresh => return Box::pin(self.refresh()).await,
             Mode::Cached => {}
         }
-        while self.attempts < MAX_ATTEMPTS {
-            self.attempts += 1;
-            match self.look().await {
-                Ok(Some(found)) => return Step::Decode(found),
-                Ok(None) => {}
-                Err(error) if self.refuses => return Step::Refuse(error),
-                Err(error) => self.goes_blind("get", &error),
-            }
-            if self.is_inside_itself() {
-                return Self::alone(Outcome::Bypassed);
-            }
-            if !self.is_in_runtime() {
-                return Self::alone(Outcome::Degraded);
-            }
-            self.entered();
-            let (group, arrival, key) = (self.group, self.arrival(), Arc::clone(self.shared_key()));
-            let next = match self.cache.engine().flights.enter(&key, group, arrival) {
-                Enter::Lead(lead) => Some(Box::pin(self.lead(lead)).await),
-                Enter::Wait(seat) => Box::pin(self.wait(seat)).await,
-            };
-            if let Some(next) = next {
-                return next;
-            }
+        if self.attempts == MAX_ATTEMPTS {
+            observe::gave_up(self.request.site, &self.request.key);
+            return Self::alone(self.miss());
         }
-        observe::gave_up(self.request.site, &self.request.key);
-        Self::alone(self.miss())
+        self.attempts += 1;
+        match self.look().await {
+            Ok(Some(found)) => return Step::Decode(found),
+            Ok(None) => {}
+            Err(error) if self.refuses => return Step::Refuse(error),
+            Err(error) => self.goes_blind("get", &error),
+        }
+        if let Some(found) = self.copy() {
+            return Step::Decode(found);
+        }
+        if self.is_inside_itself() {
+            return Self::alone(Outcome::Bypassed);
+        }
+        if !self.is_in_runtime() {
+            return Self::alone(Outcome::Degraded);
+        }
+        self.entered();
+        let (group, arrival, key) = (self.group, self.arrival(), Arc::clone(self.shared_key()));
+        match self.cache.engine().flights.enter(&key, group, arrival) {
+            Enter::Lead(lead) => Box::pin(self.lead(lead)).await,
+            Enter::Wait(seat) => Step::Wait(seat),
+        }
     }
 
     /// Looks into a store of this process, where there is nothing to wait for; `Some` is a value to serve.
@@ -218,6 +236,12 @@ impl Call {
             return Ok(None);
         }
         let engine = self.cache.engine();
+        if let Some(error) = engine.outage.refuses() {
+            return Err(error);
+        }
+        if engine.owed.is_owed(&self.request.key) {
+            Box::pin(engine.pay(&mut self.budget, &self.request.key)).await?;
+        }
         let entry = engine.step(&mut self.budget, "get", pin!(engine.backend.get(&self.request.key))).await?;
         Ok(self.sight(entry, Outcome::Hit))
     }
@@ -227,7 +251,11 @@ impl Call {
         (self.saw, self.take) = (None, Take::Missing);
         let freshness = self.request.freshness;
         let now = || self.cache.engine().backend.now();
+        let trusts = |header: &Header| self.cache.engine().owed.trusts(header);
         match (entry::classify(entry.as_deref(), self.expected, now), entry) {
+            (Lookup::Fresh(header) | Lookup::Stale(header), Some(bytes)) if !trusts(&header) => {
+                self.take = Take::Unusable(Bytes::copy_from_slice(entry::head(&bytes)));
+            }
             (Lookup::Fresh(header), Some(bytes)) => match freshness.of_fresh(&header, now, random::unit) {
                 Worth::Serve(refresh) => return Some(Found { bytes, header, outcome, refresh }),
                 Worth::Fallback | Worth::Expired => {}
@@ -261,16 +289,22 @@ impl Call {
     }
 
     /// Waits for a flight of this process; `None` where it came to nothing that this call may take.
-    async fn wait(&mut self, mut seat: Seat) -> Option<Step> {
+    pub(super) async fn wait(&mut self, seat: Seat) -> Option<Step> {
+        let step = self.landed(seat).await?;
+        Some(self.in_turn(step).await)
+    }
+
+    async fn landed(&mut self, mut seat: Seat) -> Option<Step> {
         let limit = self.request.lock.wait;
         let patience = Patience { limit, since: self.entered(), leader: self.cache.engine().deadline * 2 };
+        // Not by `pause`, whose future holds what it waits for twice: thousands of callers may wait here.
+        let paused = clock::now();
         let landing = match self.answer_by() {
-            Some(by) => match timeout_at(by, self.budget.pause(seat.landing(patience))).await {
-                Ok(landing) => landing,
-                Err(_) => return Some(Step::Late),
-            },
-            None => self.budget.pause(seat.landing(patience)).await,
+            Some(by) => timeout_at(by, seat.landing(patience)).await.ok(),
+            None => Some(seat.landing(patience).await),
         };
+        self.budget.refund(paused);
+        let Some(landing) = landing else { return Some(Step::Late) };
         let Some((evidence, landing)) = landing else {
             observe::waited_too_long(self.request.site, &self.request.key, limit);
             if patience.is_over() {
@@ -372,7 +406,7 @@ impl Call {
         self.take = Take::Refresh(Bytes::copy_from_slice(entry::head(&found.bytes)));
         match self.take_lease().await {
             Ok(Taken::Lease(lease)) => {
-                Some(Run { lead: Some(lead), hold: Hold::Held(lease), outcome: Outcome::Revalidated })
+                Some(Run { lead: Some(lead), hold: Hold::Held(lease), outcome: Outcome::Revalidated, turn: None })
             }
             Ok(Taken::Found(_)) => None,
             Err(error) => {
@@ -428,7 +462,38 @@ impl Call {
     fn goes_blind(&mut self, step: &'static str, error: &Error) {
         self.blind = true;
         self.saw = None;
-        observe::failed(self.request.site, &self.request.key, step, error);
+        let engine = self.cache.engine();
+        engine.outage.degrades(&self.request.key);
+        if error.kind() == ErrorKind::BreakerOpen {
+            engine.probed();
+            observe::shut_out(self.request.site, &self.request.key);
+        } else {
+            observe::failed(self.request.site, &self.request.key, step, error);
+        }
+    }
+
+    /// A value that was loaded while the store is down.
+    fn copy(&mut self) -> Option<Found> {
+        let copy = self.blind.then(|| self.cache.engine().outage.copy(&self.request.key))??;
+        self.sight(Some(copy), Outcome::Hit)
+    }
+
+    /// Waits for the function's turn, where the cache bounds how many run while its store is down.
+    async fn takes_turn(&mut self, mut run: Run) -> Step {
+        let Some(turns) = self.cache.engine().outage.turns.clone() else { return Step::Load(run) };
+        if let Ok(turn) = Arc::clone(&turns).try_acquire_owned() {
+            run.turn = Some(turn);
+            return Step::Load(run);
+        }
+        observe::queues(self.request.site, &self.request.key);
+        let limit = self.entered() + self.request.lock.wait;
+        let until = self.answer_by().map_or(limit, |by| by.min(limit));
+        match timeout_at(until, turns.acquire_owned()).await {
+            Ok(turn) => run.turn = turn.ok(),
+            Err(_) if until < limit => return Step::Late,
+            Err(_) => observe::waited_too_long(self.request.site, &self.request.key, self.request.lock.wait),
+        }
+        Step::Load(run)
     }
 
     fn arrival(&self) -> Arrival {
@@ -437,12 +502,12 @@ impl Call {
 
     /// Runs the function for a flight.
     fn leading(&self, lead: Lead, hold: Hold) -> Step {
-        Step::Load(Run { lead: Some(lead), hold, outcome: self.miss() })
+        Step::Load(Run { lead: Some(lead), hold, outcome: self.miss(), turn: None })
     }
 
     /// Runs the function for this caller.
     fn alone(outcome: Outcome) -> Step {
-        Step::Load(Run { lead: None, hold: Hold::Elsewhere(None), outcome })
+        Step::Load(Run { lead: None, hold: Hold::Elsewhere(None), outcome, turn: None })
     }
 
     /// What running the function counts as.
