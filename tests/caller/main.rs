@@ -1,9 +1,9 @@
 //! One of the processes that call while something breaks: reads and invalidations at a steady rate, whatever becomes of
 //! those before, each written down when it has ended.
 //!
-//! `caller <cache url> <origin url>` says `ready` and is told, line by line: `work` begins the calls; `rest` ends them,
-//! waits for those under way, and says `rested <tasks> <kilobytes>`, what lives on in the process then; `rest <tasks>`
-//! does so once no more tasks live than that. It ends with its input. A call that panics ends it as a failure.
+//! `caller <cache url> <origin url> [<degraded ttl in ms>]` says `ready` and is told, line by line: `work` begins the calls; `rest` ends them,
+//! waits for those under way, and says `rested <tasks> <kilobytes> <owed>`, what lives on in the process then; `rest <tasks>`
+//! does so once no more tasks live than that, and no invalidation is owed. It ends with its input. A call that panics ends it as a failure.
 
 mod footprint;
 mod functions;
@@ -14,7 +14,7 @@ use std::io::BufRead;
 use std::time::Duration;
 
 use cache_runtime::Cache;
-use support::say;
+use support::{CALLER_BODIES, CALLER_DEADLINE, say};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
@@ -31,8 +31,12 @@ const INVALIDATIONS: f64 = 0.08;
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let [cache, origin] = &args[..] else { panic!("usage: caller <cache url> <origin url>") };
-    install(cache);
+    let (cache, origin, degraded_ttl) = match &args[..] {
+        [cache, origin] => (cache, origin, None),
+        [cache, origin, millis] => (cache, origin, Some(millis.parse().expect("milliseconds"))),
+        _ => panic!("usage: caller <cache url> <origin url> [<degraded ttl in ms>]"),
+    };
+    install(cache, degraded_ttl.map(Duration::from_millis));
     let origin = Origin::connect(origin).await;
     let mut told = orders();
     say("ready");
@@ -67,9 +71,13 @@ async fn main() {
     }
 }
 
-/// The cache as a service would have it, with a deadline that the driver knows.
-fn install(url: &str) {
-    let cache = Cache::builder().redis_url(url).deadline(support::CALLER_DEADLINE);
+/// The cache as a service would have it, with bounds that the driver knows.
+fn install(url: &str, degraded_ttl: Option<Duration>) {
+    let cache = Cache::builder().redis_url(url).deadline(CALLER_DEADLINE).outage_concurrency(CALLER_BODIES);
+    let cache = match degraded_ttl {
+        Some(ttl) => cache.degraded_ttl(ttl),
+        None => cache,
+    };
     cache.build().expect("the configuration is valid").install().expect("nothing is installed yet");
 }
 

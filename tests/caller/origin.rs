@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use redis::AsyncConnectionConfig;
 use redis::aio::MultiplexedConnection;
 use serde::{Deserialize, Serialize};
 use support::{Begun, Kind};
@@ -29,7 +30,10 @@ pub(crate) struct Origin {
 impl Origin {
     pub(crate) async fn connect(url: &str) -> Self {
         let client = redis::Client::open(url).expect("the server's URL is well formed");
-        Self { connection: client.get_multiplexed_async_connection().await.expect("the origin is up") }
+        // Nothing happens to the origin but that its machine is busy.
+        let config = AsyncConnectionConfig::new().set_response_timeout(None);
+        let connected = client.get_multiplexed_async_connection_with_config(&config).await;
+        Self { connection: connected.expect("the origin is up") }
     }
 
     /// The body of every cached function. It is written down with the time that it took as a whole.

@@ -1,6 +1,6 @@
 //! One call.
 
-use cache_runtime::report;
+use cache_runtime::{Cache, report};
 use support::{Begun, Kind};
 
 use crate::functions::{FUNCTIONS, Function};
@@ -27,6 +27,7 @@ pub(crate) async fn reads(origin: Origin) {
     let begun = Begun::now();
     let (returned, report) = report((function.read)(&origin, &key)).await;
     let outcome = report.calls().iter().map(|call| call.outcome().to_string()).collect::<Vec<_>>().join(" ");
+    let outcome = format!("{} {outcome}", Cache::current().health().state());
     match returned {
         Ok(value) if value.key == key => begun.ended(Kind::Read, &key, value.version, &outcome),
         Ok(value) => begun.ended(Kind::Failed, &key, value.version, &format!("{outcome}, the value of {}", value.key)),

@@ -20,9 +20,10 @@ impl Log {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(operation);
     }
 
-    /// Whether something like this was written down.
-    pub(crate) fn has(&self, like_this: impl FnMut(&Operation) -> bool) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().any(like_this)
+    /// The latest operations of a process, at most so many, latest first.
+    pub(crate) fn latest(&self, name: &str, count: usize) -> Vec<Operation> {
+        let log = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        log.iter().rev().filter(|operation| by(operation) == name).take(count).cloned().collect()
     }
 
     pub(crate) fn take(&self) -> Vec<Operation> {
@@ -40,6 +41,7 @@ pub(crate) fn by(operation: &Operation) -> &str {
 pub(crate) struct Footprint {
     pub(crate) tasks: usize,
     pub(crate) kilobytes: usize,
+    pub(crate) owed: usize,
 }
 
 /// A process that calls, killed when dropped.
@@ -53,9 +55,9 @@ pub(crate) struct Caller {
 
 impl Caller {
     /// Starts a process under this name, and waits until it is ready to work.
-    pub(crate) async fn start(cache: &str, origin: &str, name: String, log: &Log) -> Self {
+    pub(crate) async fn start(arguments: &[&str], name: String, log: &Log) -> Self {
         let mut process = Command::new(PROGRAM)
-            .args([cache, origin])
+            .args(arguments)
             .env_remove("REDIS_URL")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -108,8 +110,9 @@ impl Caller {
     }
 }
 
-/// `rested 3 14000`
+/// `rested 3 14000 0`
 fn footprint(line: &str) -> Option<Footprint> {
-    let (tasks, kilobytes) = line.strip_prefix("rested ")?.split_once(' ')?;
-    Some(Footprint { tasks: tasks.parse().ok()?, kilobytes: kilobytes.parse().ok()? })
+    let mut figures = line.strip_prefix("rested ")?.split(' ').map(str::parse);
+    let mut figure = || figures.next()?.ok();
+    Some(Footprint { tasks: figure()?, kilobytes: figure()?, owed: figure()? })
 }

@@ -130,7 +130,7 @@ faults! {
     };
 
     /// The user of the callers may do nothing any more, over connections that stay.
-    permissions_that_are_taken: Outage, Straight, [], async |scene: &mut Scene, span| {
+    permissions_that_are_taken: Refusal, Straight, [], async |scene: &mut Scene, span| {
         scene.ask::<()>(&["ACL", "SETUSER", "default", "-@all", "+acl"]).await;
         sleep(span).await;
         scene.ask::<()>(&["ACL", "SETUSER", "default", "+@all"]).await;

@@ -8,10 +8,17 @@ use redis::aio::MultiplexedConnection;
 use support::{Fault, Kind, Operation, Proxy, RedisServer, monotonic, within};
 use tokio::time::sleep;
 
-use crate::crew::{Caller, Footprint, Log, by};
+use crate::crew::{Caller, Footprint, Log};
 
 /// Processes that call at the same time.
 const CREW: u32 = 3;
+
+/// How long the last of them serves what it loaded without the server, in milliseconds; the others do not.
+const DEGRADED_TTL: &str = "500";
+
+/// A process is back when so many operations in a row did not do without the server: more than it lets through while it
+/// gives a server that is back a growing share of its calls.
+const IN_A_ROW: usize = 60;
 
 /// Connections are made and the long-lived values are there.
 const WARM_UP: Duration = Duration::from_millis(600);
@@ -122,7 +129,11 @@ pub(crate) async fn day(arguments: &[&str], way: Way, fault: impl AsyncFnOnce(&m
     let (mut scene, origin) = (Scene::set(arguments).await, RedisServer::start().await);
     let url = if way == Way::Proxied { scene.proxy.url() } else { scene.server.url() };
     let (log, origin) = (Log::default(), origin.url());
-    let crew = (1..=CREW).map(|number| Caller::start(&url, &origin, format!("p{number}"), &log));
+    let arguments = [&*url, &origin, DEGRADED_TTL];
+    let crew = (1..=CREW).map(|number| {
+        let arguments = if number == CREW { &arguments[..] } else { &arguments[..2] };
+        Caller::start(arguments, format!("p{number}"), &log)
+    });
     let mut crew = join_all(crew).await;
 
     work(&mut crew, WARM_UP).await;
@@ -151,16 +162,35 @@ async fn work(crew: &mut [Caller], span: Duration) {
     sleep(span).await;
 }
 
-/// Waits until a process that nobody restarted is served from the cache again, and invalidates.
+/// Waits until a process that nobody restarted is served from the cache again, and invalidates, as if nothing had been.
 async fn has_recovered(log: &Log, name: &str, over: u64) {
-    let is_hit = |operation: &Operation| operation.kind == Kind::Read && operation.note.ends_with(" hit");
-    let is_back = |operation: &Operation| operation.start > over && by(operation) == name;
+    let is_well = |operation: &Operation| {
+        operation.start > over && operation.kind != Kind::Unconfirmed && !is_degraded(operation)
+    };
     let recovered = async {
-        while !(log.has(|operation| is_back(operation) && is_hit(operation))
-            && log.has(|operation| is_back(operation) && operation.kind == Kind::Invalidate))
-        {
+        loop {
+            let latest = log.latest(name, IN_A_ROW);
+            let has = |like_this: fn(&Operation) -> bool| latest.iter().any(like_this);
+            if latest.iter().all(is_well) && has(is_hit) && has(|operation| operation.kind == Kind::Invalidate) {
+                return;
+            }
             sleep(Duration::from_millis(20)).await;
         }
     };
     within(&format!("{name} to hit and to invalidate after the fault"), recovered).await;
+}
+
+/// Whether a read was served by the server. One that was served while that is down was not: see [`is_copy`].
+pub(crate) fn is_hit(operation: &Operation) -> bool {
+    operation.kind == Kind::Read && operation.note.ends_with(" hit") && !is_copy(operation)
+}
+
+/// Whether a read was served with what its process keeps while the server is down.
+pub(crate) fn is_copy(operation: &Operation) -> bool {
+    operation.kind == Kind::Read && operation.note.ends_with(" down hit")
+}
+
+/// Whether a read did without the server.
+pub(crate) fn is_degraded(operation: &Operation) -> bool {
+    operation.kind == Kind::Read && operation.note.ends_with("degraded") || is_copy(operation)
 }

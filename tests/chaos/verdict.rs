@@ -3,16 +3,18 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use support::{CALLER_DEADLINE, CALLER_LOCK_WAIT, Kind, Operation, Violation, check};
+use support::{CALLER_BODIES, CALLER_DEADLINE, CALLER_LOCK_WAIT, Kind, Operation, Violation, check};
 
 use crate::crew::by;
-use crate::scene::{Day, Times};
+use crate::scene::{Day, Times, is_copy, is_degraded, is_hit};
 
 /// How hard a fault is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Blow {
-    /// The cache is of no use while it lasts.
+    /// The cache is of no use while it lasts, and given up.
     Outage,
+    /// It is of no use, and says so each time.
+    Refusal,
     /// Some calls have to do without it.
     Trouble,
     /// Calls may notice, and need not.
@@ -20,8 +22,12 @@ pub(crate) enum Blow {
 }
 
 /// What a call may take besides the bodies that it runs or waits for. Its own steps have a deadline; it may wait for one
-/// who asks the store in its stead, and has two; and for another process, as long as its function says.
-const BUDGET: Duration = CALLER_DEADLINE.saturating_mul(3).saturating_add(CALLER_LOCK_WAIT);
+/// who asks the store in its stead, and has two; for another process, as long as its function says; and for the bodies of
+/// other keys, which are few at once while the store is down.
+const BUDGET: Duration = CALLER_DEADLINE.saturating_mul(3).saturating_add(CALLER_LOCK_WAIT).saturating_add(QUEUE);
+
+/// How long all keys of a process take, a few at once.
+const QUEUE: Duration = Duration::from_millis(300);
 
 /// What a busy machine may add to that, for all calls but a few.
 const MARGIN: Duration = Duration::from_secs(1);
@@ -52,7 +58,9 @@ impl Day {
             self.no_error_reached_a_caller(),
             self.no_call_was_late(),
             self.no_old_value_was_read(),
+            self.no_process_read_what_it_had_replaced(),
             self.bodies_ran_one_at_a_time(blow),
+            self.few_bodies_ran_at_once(blow),
             self.it_was_a_blow(blow),
             self.it_recovered(),
             self.nothing_leaked(),
@@ -119,11 +127,28 @@ impl Day {
     /// another one.
     fn no_old_value_was_read(&self) -> Result<(), String> {
         let mut violations = check(&self.history);
-        violations.retain(|violation| !self.shared_a_body(violation.read));
-        right(violations.is_empty(), || {
-            let first: String = violations.iter().take(2).map(Violation::to_string).collect();
-            format!("{} old values were read:\n{first}", violations.len())
-        })
+        violations.retain(|violation| !self.shared_a_body(violation.read) && !is_copy(violation.read));
+        right(violations.is_empty(), || format!("{} old values were read:\n{}", violations.len(), shown(&violations)))
+    }
+
+    /// Who was told that an invalidation failed, and the rest of that process, does not see the old value again all the
+    /// same: the process owes the invalidation, and trusts the key no more.
+    fn no_process_read_what_it_had_replaced(&self) -> Result<(), String> {
+        let mut processes = BTreeMap::<_, Vec<Operation>>::new();
+        for operation in &self.history {
+            let mut operation = operation.clone();
+            if operation.kind == Kind::Unconfirmed {
+                operation.kind = Kind::Invalidate;
+            }
+            processes.entry(by(&operation).to_owned()).or_default().push(operation);
+        }
+        for (process, own) in &processes {
+            let violations = check(own);
+            right(violations.is_empty(), || {
+                format!("{process} read {} values that it had replaced:\n{}", violations.len(), shown(&violations))
+            })?;
+        }
+        Ok(())
     }
 
     /// Whether a read of the time of the fault got its version from a body of its process that ran when it began.
@@ -156,6 +181,24 @@ impl Day {
         right(beside * BESIDE <= all, || format!("{beside} of {all} bodies ran beside another one of their key"))
     }
 
+    /// The bound of bodies at once is one, for the whole process.
+    fn few_bodies_ran_at_once(&self, blow: Blow) -> Result<(), String> {
+        let mut ends = BTreeMap::<_, Vec<(u64, bool)>>::new();
+        for load in self.of(Kind::Load).filter(|load| blow == Blow::Outage && self.is_amid(load)) {
+            ends.entry(by(load)).or_default().extend([(load.start, true), (load.end, false)]);
+        }
+        let mut most = 0;
+        for ends in ends.values_mut() {
+            ends.sort_unstable();
+            let mut running: usize = 0;
+            for (_, begins) in ends {
+                running = if *begins { running + 1 } else { running - 1 };
+                most = most.max(running);
+            }
+        }
+        right(most <= CALLER_BODIES, || format!("{most} bodies at once"))
+    }
+
     fn is_amid(&self, operation: &Operation) -> bool {
         operation.start > self.times.begun + EDGE && operation.start + EDGE < self.times.over
     }
@@ -163,28 +206,33 @@ impl Day {
     /// The fault did what it is there for.
     fn it_was_a_blow(&self, blow: Blow) -> Result<(), String> {
         let reads = || self.of(Kind::Read).filter(|read| self.is_amid(read));
-        let (all, hits) = (reads().count(), reads().filter(|read| read.note.ends_with(" hit")).count());
-        let degraded = reads().filter(|read| read.note.ends_with("degraded")).count();
+        let (all, hits) = (reads().count(), reads().filter(|read| is_hit(read)).count());
+        let degraded = reads().filter(|read| is_degraded(read)).count();
+        let down = reads().filter(|read| read.note.contains(" down ")).count();
         let struck = match blow {
-            Blow::Outage => degraded > 0 && hits * 50 <= all,
+            Blow::Outage => degraded > 0 && hits * 50 <= all && down * 2 > all,
+            Blow::Refusal => degraded > 0 && hits * 50 <= all,
             Blow::Trouble => degraded > 0,
             Blow::Nuisance => hits * 4 > all,
         };
-        right(struck, || format!("as {blow:?}: {hits} hits and {degraded} without the cache, of {all}"))
+        right(struck, || {
+            format!(
+                "as {blow:?}: {hits} hits, {degraded} without the cache, {down} of them all while it is down, of {all}"
+            )
+        })
     }
 
     /// What all processes noticed lasts: hardly a call does without the cache again.
     fn it_recovered(&self) -> Result<(), String> {
         let reads = || self.of(Kind::Read).filter(|read| read.start > self.times.recovered);
-        let (all, degraded) = (reads().count(), reads().filter(|read| read.note.ends_with("degraded")).count());
+        let (all, degraded) = (reads().count(), reads().filter(|read| is_degraded(read)).count());
         right(all > 0 && degraded * 10 <= all, || format!("{degraded} of {all} reads after it did without the cache"))
     }
 
     fn nothing_leaked(&self) -> Result<(), String> {
-        let leak = self
-            .footprints
-            .iter()
-            .find(|(before, after)| after.tasks > before.tasks || after.kilobytes > before.kilobytes + GROWTH);
+        let leak = self.footprints.iter().find(|(before, after)| {
+            after.owed > 0 || after.tasks > before.tasks || after.kilobytes > before.kilobytes + GROWTH
+        });
         leak.map_or(Ok(()), |(before, after)| Err(format!("{before:?} became {after:?}")))
     }
 
@@ -206,6 +254,10 @@ impl Day {
         let back = Duration::from_nanos(self.times.recovered - self.times.over);
         format!("{told:#?}\nthe latest by {latest:?}, back after {back:?}, {:?}", self.footprints)
     }
+}
+
+fn shown(violations: &[Violation<'_>]) -> String {
+    violations.iter().take(2).map(Violation::to_string).collect()
 }
 
 fn right(is_right: bool, else_wrong: impl FnOnce() -> String) -> Result<(), String> {

@@ -34,7 +34,7 @@ mod worker;
 
 use std::time::Duration;
 
-pub use caller::{CALLER_DEADLINE, CALLER_LOCK_WAIT};
+pub use caller::{CALLER_BODIES, CALLER_DEADLINE, CALLER_LOCK_WAIT};
 pub use checker::{Violation, check, contended};
 pub use commands::{Commands, Traffic};
 pub use events::{Event, Events};

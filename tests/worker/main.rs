@@ -24,7 +24,9 @@ async fn main() {
         "callers" => say(&outcomes(&join_all((0..number(&takes[0])).map(|_| report(held(7)))).await)),
         "patient-callers" => {
             let cache = Cache::builder().redis_url(redis_url()).deadline(PATIENCE).build();
-            cache.and_then(cache_runtime::Cache::install).expect("the URL is well formed, and nothing is installed yet");
+            cache
+                .and_then(cache_runtime::Cache::install)
+                .expect("the URL is well formed, and nothing is installed yet");
             say(&outcomes(&join_all((0..number(&takes[0])).map(|_| report(patient(7)))).await));
         }
         "one-caller-short-lease" => say(&short_lease(7).await.to_string()),
