@@ -1,5 +1,6 @@
 //! What a user sees of the cache, in memory and on a real server.
 
+mod breaker;
 mod commands;
 mod configurations;
 mod connections;

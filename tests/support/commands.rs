@@ -79,9 +79,12 @@ impl Traffic {
 
     /// Waits until clients have sent this command `times` times since the listening began.
     pub async fn until(&mut self, name: &str, times: usize) {
-        while self.seen.get(name).copied().unwrap_or(0) < times {
-            self.next().await;
-        }
+        let sent = async {
+            while self.seen.get(name).copied().unwrap_or(0) < times {
+                self.next().await;
+            }
+        };
+        within(&format!("{times} times `{name}`"), sent).await;
     }
 
     /// The names of the commands sent since the last call, in lower case, in order, without those that open a

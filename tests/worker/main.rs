@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use cache_runtime::{Cache, Report, redis_cached, report};
 use futures_util::future::join_all;
+use redis::AsyncConnectionConfig;
+use redis::aio::MultiplexedConnection;
 use support::PATIENCE;
 
 #[tokio::main(flavor = "current_thread")]
@@ -24,9 +26,7 @@ async fn main() {
         "callers" => say(&outcomes(&join_all((0..number(&takes[0])).map(|_| report(held(7)))).await)),
         "patient-callers" => {
             let cache = Cache::builder().redis_url(redis_url()).deadline(PATIENCE).build();
-            cache
-                .and_then(cache_runtime::Cache::install)
-                .expect("the URL is well formed, and nothing is installed yet");
+            cache.and_then(Cache::install).expect("the URL is well formed, and nothing is installed yet");
             say(&outcomes(&join_all((0..number(&takes[0])).map(|_| report(patient(7)))).await));
         }
         "one-caller-short-lease" => say(&short_lease(7).await.to_string()),
@@ -67,24 +67,32 @@ async fn patient(id: u64) -> u64 {
     held_run().await + id
 }
 
+/// Who waits for it waits longer than a test does: only the end of the lease can be what lets it go.
 #[redis_cached(key = "held:<id>", ttl = 600, lock(wait = "60s"))]
 async fn default_lease(id: u64) -> u64 {
     held_run().await + id
 }
 
-#[redis_cached(key = "held:<id>", ttl = 600, lock(wait = "20s", lease = "200ms"))]
+#[redis_cached(key = "held:<id>", ttl = 600, lock(wait = "60s", lease = "200ms"))]
 async fn short_lease(id: u64) -> u64 {
     held_run().await + id
 }
 
 /// A run that every process counts at the same place, and that ends when the test says so.
 async fn held_run() -> u64 {
-    let client = redis::Client::open(redis_url()).expect("the URL is well formed");
-    let mut connection = client.get_multiplexed_async_connection().await.expect("the server is up");
+    let mut connection = patient_connection(redis_url()).await;
     let run: u64 = redis::cmd("INCR").arg("test:runs").query_async(&mut connection).await.expect("the server is up");
     let _: (String, String) =
-        redis::cmd("BLPOP").arg("test:let-go").arg(20).query_async(&mut connection).await.expect("the test lets go");
+        redis::cmd("BLPOP").arg("test:let-go").arg(60).query_async(&mut connection).await.expect("the test lets go");
     run * 100
+}
+
+/// A connection that waits for its answers however long they take: the client's default is half a second, which a paused
+/// process and a busy machine are late by.
+async fn patient_connection(url: String) -> MultiplexedConnection {
+    let client = redis::Client::open(url).expect("the URL is well formed");
+    let patient = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+    client.get_multiplexed_async_connection_with_config(&patient).await.expect("the server is up")
 }
 
 #[redis_cached(key = "counted:<id>")]

@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use redis::aio::MultiplexedConnection;
 use tokio::time::Instant;
 
-use crate::number;
+use crate::{number, patient_connection};
 
 /// How many keys there are; the n-th is asked for with the weight 1 / n.
 const KEYS: usize = 10_000;
@@ -47,12 +47,10 @@ asks!(unlocked, false);
 /// outcome came, and how many runs were stored.
 pub(crate) async fn play(takes: &[String], redis_url: String) -> String {
     let [origin, caches, callers, seconds, lock, seed] = takes else { panic!("takes six words") };
-    let client = redis::Client::open(origin.as_str()).expect("the origin's URL is well formed");
-    let origin = client.get_multiplexed_async_connection().await.expect("the origin is up");
     let cache = || Cache::builder().redis_url(redis_url.as_str()).build().expect("the URL is well formed");
     let caches: Vec<_> = (0..number(caches)).map(|_| cache()).collect();
     let play = Play {
-        origin: Origin(origin),
+        origin: Origin(patient_connection(origin.clone()).await),
         weights: Weights::new(),
         end: Instant::now() + Duration::from_secs(number(seconds)),
         lock: lock == "lock",

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use cache_runtime::{Cache, redis_cached};
 use futures_util::future::join_all;
-use support::{Origin, RedisServer, cache_on, within};
+use support::{Origin, RedisServer, within};
 use tokio::task::JoinHandle;
+
+use super::patient_cache;
 
 /// What a caller's run comes to, if it is the caller's own.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -79,7 +81,7 @@ macro_rules! call {
 impl Scene {
     async fn new() -> Self {
         let server = RedisServer::start().await;
-        let (ours, theirs) = (cache_on(&server), cache_on(&server));
+        let (ours, theirs) = (patient_cache(&server), patient_cache(&server));
         let origins = Origins { first: Origin::held(), others: Origin::default() };
         Self { server, ours, theirs, origins: Arc::new(origins) }
     }

@@ -4,7 +4,9 @@
 #![allow(deprecated, reason = "one key for both sides, each with its own value")]
 
 use cache_runtime::{Cache, redis_cached};
-use support::{Origin, PATIENCE, RedisServer, built, within};
+use support::{Origin, RedisServer, within};
+
+use super::patient_cache;
 
 // No lease comes to its end while a test runs, and none is renewed.
 #[redis_cached(
@@ -34,37 +36,37 @@ enum First {
 }
 
 /// Begins a run, loses its lease, begins another one; ends them in both orders, and the first one alone.
-async fn is_lost(loses: impl AsyncFn(&mut RedisServer)) {
+async fn is_lost(cause: impl AsyncFn(&mut RedisServer)) {
     for first in [First::Loser, First::Taker] {
-        two_runs(&loses, first).await;
+        two_runs(&cause, first).await;
     }
     let mut server = RedisServer::start().await;
-    let (cache, origin) = (cache(&server), Origin::held());
+    let (cache, origin) = (patient_cache(&server), Origin::held());
     let (value, ()) = tokio::join!(lasting(&cache, &origin, 1), async {
         origin.has_begun(1).await;
-        lose(&mut server, &cache, &loses).await;
+        lose(&mut server, &cache, &cause).await;
         origin.let_go();
     });
     assert_eq!((value, entry(&server).await), (1, None), "it stores nothing");
 }
 
-async fn two_runs(loses: &impl AsyncFn(&mut RedisServer), first: First) {
+async fn two_runs(cause: &impl AsyncFn(&mut RedisServer), first: First) {
     let mut server = RedisServer::start().await;
-    let (ours, theirs) = (cache(&server), cache(&server));
+    let (ours, theirs) = (patient_cache(&server), patient_cache(&server));
     let (loser, taker) = (Origin::held(), Origin::held());
     // Each side says when it is done.
-    let (done, ended) = (Origin::default(), [1, 2]);
+    let done = Origin::default();
     let side = async |cache: &Cache, origin: &Origin, value| {
         let value = lasting(cache, origin, value).await;
         done.run().await;
         value
     };
-    let (lost, taken, ()) = tokio::join!(
-        side(&ours, &loser, ended[0]),
+    let (of_loser, of_taker, ()) = tokio::join!(
+        side(&ours, &loser, 1),
         async {
             loser.has_begun(1).await;
-            lose(&mut server, &ours, loses).await;
-            side(&theirs, &taker, ended[1]).await
+            lose(&mut server, &ours, cause).await;
+            side(&theirs, &taker, 2).await
         },
         async {
             taker.has_begun(1).await;
@@ -74,18 +76,14 @@ async fn two_runs(loses: &impl AsyncFn(&mut RedisServer), first: First) {
             other.let_go();
         },
     );
-    assert_eq!((lost, taken), (1, 2), "each caller has its own run's value");
+    assert_eq!((of_loser, of_taker), (1, 2), "each caller has its own run's value");
     let stored = lasting_entry(&theirs).get().await.expect("the server is up");
     assert_eq!(stored, Some(2), "the holder of the lease stores its value");
 }
 
-fn cache(server: &RedisServer) -> Cache {
-    built(Cache::builder().redis_url(server.url()).deadline(PATIENCE))
-}
-
 /// Loses the lease; the cache that held it is connected when this ends.
-async fn lose(server: &mut RedisServer, cache: &Cache, loses: &impl AsyncFn(&mut RedisServer)) {
-    loses(server).await;
+async fn lose(server: &mut RedisServer, cache: &Cache, cause: &impl AsyncFn(&mut RedisServer)) {
+    cause(server).await;
     assert_eq!(entry(server).await, None, "the lease is lost");
     let connected = async { while lasting_entry(cache).get().await.is_err() {} };
     within("a connection to the server", connected).await;

@@ -7,3 +7,11 @@ mod limits;
 mod lost;
 mod own_key;
 mod schedule;
+
+use cache_runtime::Cache;
+use support::{PATIENCE, RedisServer, built};
+
+/// A cache that no busy machine makes go on without Redis.
+fn patient_cache(server: &RedisServer) -> Cache {
+    built(Cache::builder().redis_url(server.url()).deadline(PATIENCE))
+}

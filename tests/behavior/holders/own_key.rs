@@ -3,7 +3,9 @@
 #![allow(deprecated, reason = "one key for every `steps`, so that a function reaches its own")]
 
 use cache_runtime::{Cache, redis_cached};
-use support::{Origin, RedisServer, cache_on, within};
+use support::{Origin, RedisServer, within};
+
+use super::patient_cache;
 
 #[redis_cached(key = "even", ttl = 600, lock(wait = "60s"), cache = cache, skip(cache, steps))]
 async fn even(cache: &Cache, steps: u64) -> u64 {
@@ -18,7 +20,7 @@ async fn odd(cache: &Cache, steps: u64) -> u64 {
 #[tokio::test]
 async fn through_another_function() {
     let server = RedisServer::start().await;
-    assert_eq!(within("functions that call each other", even(&cache_on(&server), 5)).await, 5);
+    assert_eq!(within("functions that call each other", even(&patient_cache(&server), 5)).await, 5);
 }
 
 #[redis_cached(key = "tree", ttl = 600, lock(wait = "60s"), cache = cache, skip(cache, depth))]
@@ -33,7 +35,7 @@ async fn tree(cache: &Cache, depth: u64) -> u64 {
 #[tokio::test]
 async fn from_both_branches_of_a_join() {
     let server = RedisServer::start().await;
-    assert_eq!(within("a body that joins its own key", tree(&cache_on(&server), 3)).await, 8);
+    assert_eq!(within("a body that joins its own key", tree(&patient_cache(&server), 3)).await, 8);
 }
 
 #[redis_cached(key = "spawned", ttl = 600, lock(wait = "100ms"), cache = &cache, skip(cache, steps))]
@@ -52,7 +54,7 @@ fn boxed(cache: Cache, steps: u64) -> std::pin::Pin<Box<dyn Future<Output = u64>
 #[tokio::test]
 async fn from_a_task_that_it_spawns_it_waits_no_longer_than_its_limit() {
     let server = RedisServer::start().await;
-    assert_eq!(within("a body that spawns its own key", spawned(cache_on(&server), 2)).await, 2);
+    assert_eq!(within("a body that spawns its own key", spawned(patient_cache(&server), 2)).await, 2);
 }
 
 #[redis_cached(key = "left", ttl = 600, lock(wait = "100ms"), cache = cache, skip(cache, meeting, steps))]
@@ -72,7 +74,7 @@ async fn right(cache: &Cache, meeting: &Origin, steps: u64) -> u64 {
 #[tokio::test]
 async fn two_bodies_that_wait_for_each_other_do_so_no_longer_than_their_limit() {
     let server = RedisServer::start().await;
-    let (ours, theirs) = (cache_on(&server), cache_on(&server));
+    let (ours, theirs) = (patient_cache(&server), patient_cache(&server));
     for theirs in [&ours, &theirs] {
         left_entry(&ours).invalidate().await.expect("the server is up");
         right_entry(&ours).invalidate().await.expect("the server is up");

@@ -5,9 +5,11 @@
 use std::collections::BTreeSet;
 
 use cache_runtime::{Cache, redis_cached};
-use support::{RedisServer, cache_on, within};
+use support::{RedisServer, within};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+
+use super::patient_cache;
 
 const SEEDS: u64 = 6;
 const STEPS: u64 = 60;
@@ -39,7 +41,7 @@ impl Draws {
 
 /// Plays a schedule; everybody has an answer, but those who were dropped.
 async fn play(server: &RedisServer, seed: u64) {
-    let caches: Vec<_> = (0..PROCESSES).map(|_| cache_on(server)).collect();
+    let caches: Vec<_> = (0..PROCESSES).map(|_| patient_cache(server)).collect();
     let mut client = server.client().await;
     let (begins, mut begun) = tokio::sync::mpsc::unbounded_channel();
     let (mut draws, mut runs, mut callers) = (Draws(seed), Vec::new(), Vec::<JoinHandle<End>>::new());
