@@ -126,13 +126,10 @@ impl Fill {
         let lifetime = lifetime.filter(|_| answer.is_wanted());
         let nothing = Fate::Release(self.pause());
         let Some((token, lifetime)) = self.token().zip(lifetime) else {
-            let outage = &self.call.cache.engine().outage;
-            let keeps = self.call.blind && outage.wants_copies() && answer.is_wanted();
-            let company = self.lead.as_ref().is_some_and(Lead::closed_with_company);
             let header = || self.header(Flags::PAYLOAD, Token::random(), Duration::ZERO);
-            let landing = if keeps || company { self.encode(answer, header()) } else { None };
-            if let Some(entry) = landing.as_ref().filter(|_| keeps) {
-                outage.keep(&self.call.request.key, entry.clone());
+            let mut landing = self.keeps(answer).and_then(|lead| Some(self.keep(lead, self.encode(answer, header())?)));
+            if self.lead.as_ref().is_some_and(Lead::closed_with_company) && landing.is_none() {
+                landing = self.encode(answer, header());
             }
             return Ending { landing: landing.map_or(Landing::Abandoned, Landing::Value), fate: nothing };
         };
@@ -146,6 +143,18 @@ impl Fill {
             },
             None => Ending { landing: Landing::Failed(None), fate: nothing },
         }
+    }
+
+    /// The flight whose value is kept in this process while the store is down.
+    fn keeps(&self, answer: &dyn Reply) -> Option<&Lead> {
+        let wanted = self.call.blind && self.call.cache.engine().outage.wants_copies() && answer.is_wanted();
+        self.lead.as_ref().filter(|_| wanted)
+    }
+
+    /// Keeps an entry, unless the key was invalidated since it began to be loaded.
+    fn keep(&self, lead: &Lead, entry: Bytes) -> Bytes {
+        lead.unless_ended(|| self.call.cache.engine().outage.keep(&self.call.request.key, entry.clone()));
+        entry
     }
 
     fn none(&self, answer: &dyn Reply) -> Ending {
