@@ -197,6 +197,24 @@ async fn values_are_kept_in_the_process_while_the_store_is_down_and_forgotten_wh
     assert_eq!(within("a hit on the server that came back", read).await, 100);
 }
 
+// The value of a run that an invalidation met on its way was kept when it came, and served for the whole degraded TTL.
+#[tokio::test]
+async fn a_value_that_was_loaded_before_an_invalidation_is_not_kept_after_it() {
+    let mut server = RedisServer::start().await;
+    server.kill();
+    let cache = built(on(&server).degraded_ttl(Duration::from_secs(60)));
+    goes_down(&cache).await;
+    let origin = Origin::held();
+    let (before, ()) = tokio::join!(answer(&cache, &origin, 1), async {
+        origin.has_begun(1).await;
+        answer_entry(&cache, 1).invalidate().await.expect_err("the server is down");
+        origin.let_go();
+    });
+    assert_eq!(before, 1);
+    assert_eq!(answer(&cache, &origin, 1).await, 2, "what was loaded before the invalidation");
+    assert_eq!((answer(&cache, &origin, 1).await, origin.runs()), (2, 2), "what was loaded after it is kept");
+}
+
 #[tokio::test]
 async fn an_invalidation_that_failed_is_repeated_until_it_is_through_and_seen_in_health() {
     let server = RedisServer::start().await;

@@ -15,6 +15,7 @@ mod lock;
 mod lost_answers;
 mod memory;
 mod outage;
+mod owed;
 mod processes;
 mod runtimes;
 mod scopes;

@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use serde::{Deserialize, Serialize};
-use support::Kind;
-
-use crate::record::Begun;
+use support::{Begun, Kind};
 
 /// One body in so many fails.
 const FAILURES: f64 = 0.02;

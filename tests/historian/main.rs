@@ -6,7 +6,6 @@
 
 mod link;
 mod load;
-mod record;
 mod store;
 mod variants;
 mod work;
@@ -17,6 +16,7 @@ use std::time::Duration;
 
 use cache_runtime::Cache;
 use futures_util::future::join_all;
+use support::say;
 use tokio::sync::watch;
 
 use crate::link::Link;
@@ -50,7 +50,7 @@ async fn main() {
     let origin = Origin::connect(origin).await;
     let plain = Arc::new(Link::new(cache));
     let (stop, stopped) = watch::channel(false);
-    record::say("ready");
+    say("ready");
     let hands = (0..READERS + WRITERS).map(|number| {
         let hand = Hand::new(origin.clone(), Arc::clone(&plain), stopped.clone());
         if number < READERS { tokio::spawn(hand.reads()) } else { tokio::spawn(hand.writes()) }

@@ -4,12 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cache_runtime::{Report, refresh, report};
-use support::Kind;
+use support::{Begun, Kind};
 use tokio::sync::watch;
 
 use crate::link::Link;
 use crate::load::{Failure, Origin};
-use crate::record::Begun;
 use crate::variants::{VARIANTS, Variant, cache_key};
 
 /// Keys of the origin that are read through all variants in turn, beside one of its own for each: few, so that races

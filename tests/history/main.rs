@@ -12,16 +12,14 @@
 //!
 //! What the processes do is in `tests/historian`; a cached function more to check is a line more in its `variants`.
 
-mod checker;
 mod crew;
 mod drive;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use support::{Kind, Operation};
+use support::{Kind, Operation, Violation, check, contended};
 
-use crate::checker::{Violation, check, contended};
 use crate::drive::{FAULTS, Fault, Run, run};
 
 /// How long the run of every day takes.

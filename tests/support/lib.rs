@@ -3,12 +3,14 @@
 //! - [`RedisServer`]: a server of the test's own on a free port, killed with the test; it can be paused, killed, restarted.
 //! - [`Commands`] and [`Traffic`]: what the server was asked, by its own statistics and by its own `MONITOR`.
 //! - [`Liar`]: a server that lies on cue.
-//! - [`Proxy`]: what stands between a cache and its server.
+//! - [`Proxy`]: what stands between a cache and its server, and its bad days.
 //! - [`Stage`]: a cache on each kind of store, so that one case runs on all of them.
 //! - [`Origin`]: the work behind a cached function: counted, and held as long as the test wants.
 //! - [`LossyProxy`]: a way to a server that loses an answer.
+//! - [`CALLER_DEADLINE`]: what the program `caller` and who drives it agree on.
 //! - [`Worker`]: a second process, for what one process cannot show.
-//! - [`Operation`]: a line of the history that several processes make together.
+//! - [`Operation`]: a line of the history that several processes make together; [`Begun`] writes it down, [`check`] finds
+//!   the reads that returned what had been invalidated.
 //! - [`Events`]: the `tracing` events of the thread that runs the test.
 
 #![allow(
@@ -17,6 +19,8 @@
     reason = "test support fails by panicking, and says why where it does"
 )]
 
+mod caller;
+mod checker;
 mod commands;
 mod events;
 mod liar;
@@ -25,12 +29,15 @@ mod operation;
 mod origin;
 mod own_store;
 mod proxy;
+mod record;
 mod redis_server;
 mod stage;
 mod worker;
 
 use std::time::Duration;
 
+pub use caller::{CALLER_BODIES, CALLER_DEADLINE, CALLER_LOCK_WAIT};
+pub use checker::{Violation, check, contended};
 pub use commands::{Commands, Traffic};
 pub use events::{Event, Events};
 pub use liar::{Liar, Lie, On};
@@ -38,7 +45,8 @@ pub use lossy_proxy::LossyProxy;
 pub use operation::{Kind, Operation, monotonic};
 pub use origin::Origin;
 pub use own_store::OwnStore;
-pub use proxy::Proxy;
+pub use proxy::{Fault, Proxy};
+pub use record::{Begun, say};
 pub use redis_server::RedisServer;
 pub use stage::{Stage, built, cache_on};
 pub use worker::Worker;

@@ -127,14 +127,11 @@ impl Fill {
         let lifetime = lifetime.filter(|_| answer.is_wanted());
         let nothing = Fate::Release(self.pause());
         let Some((token, lifetime)) = self.token().zip(lifetime) else {
-            let outage = &self.call.cache.engine().outage;
-            let keeps = self.call.blind && outage.wants_copies() && answer.is_wanted();
-            let company = self.lead.as_ref().is_some_and(Lead::closed_with_company);
             let header = || self.header(Flags::PAYLOAD, Token::random(), Duration::ZERO);
-            let landing = if keeps || company { self.encode(answer, header()) } else { None };
-            let landing = landing.map(|written| written.bytes);
-            if let Some(entry) = landing.as_ref().filter(|_| keeps) {
-                outage.keep(&self.call.request.key, entry.clone());
+            let encoded = || self.encode(answer, header()).map(|written| written.bytes);
+            let mut landing = self.keeps(answer).and_then(|lead| Some(self.keep(lead, encoded()?)));
+            if self.lead.as_ref().is_some_and(Lead::closed_with_company) && landing.is_none() {
+                landing = encoded();
             }
             return Ending { landing: landing.map_or(Landing::Abandoned, Landing::Value), fate: nothing };
         };
@@ -145,6 +142,18 @@ impl Fill {
             Some(written) => self.storing(written, ttl::with_windows(lifetime, outlives)),
             None => Ending { landing: Landing::Failed(None), fate: nothing },
         }
+    }
+
+    /// The flight whose value is kept in this process while the store is down.
+    fn keeps(&self, answer: &dyn Reply) -> Option<&Lead> {
+        let wanted = self.call.blind && self.call.cache.engine().outage.wants_copies() && answer.is_wanted();
+        self.lead.as_ref().filter(|_| wanted)
+    }
+
+    /// Keeps an entry, unless the key was invalidated since it began to be loaded.
+    fn keep(&self, lead: &Lead, entry: Bytes) -> Bytes {
+        lead.unless_ended(|| self.call.cache.engine().outage.keep(&self.call.request.key, entry.clone()));
+        entry
     }
 
     fn none(&self, answer: &dyn Reply) -> Ending {

@@ -1,7 +1,7 @@
 //! Invalidations that failed: owed to the store until they get through. What is owed is not served from this process, and
 //! is repeated before any read of its key is trusted.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -34,9 +34,15 @@ pub(crate) struct Owed {
     distrusted: AtomicU64,
 }
 
+/// Which failure of which key. A removal pays what was owed when it was sent: it may have happened before the write that
+/// came to be owed while its answer was on the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Debt(u64);
+
 #[derive(Default)]
 struct Inner {
-    keys: HashSet<Arc<str>>,
+    keys: HashMap<Arc<str>, Debt>,
+    debts: u64,
     last_error: Option<String>,
     repeating: bool,
 }
@@ -45,8 +51,10 @@ impl Owed {
     fn owe(&self, key: &str, error: &Error, now: Timestamp) {
         let mut inner = self.lock();
         inner.last_error = Some(error.to_string());
-        if inner.keys.len() < MOST || inner.keys.contains(key) {
-            inner.keys.insert(key.into());
+        if inner.keys.len() < MOST || inner.keys.contains_key(key) {
+            inner.debts += 1;
+            let debt = Debt(inner.debts);
+            inner.keys.insert(key.into(), debt);
         } else {
             self.distrusted.store(now.after(UNDER_WAY).ticks(), Ordering::Release);
             observe::distrusts(MOST);
@@ -56,7 +64,12 @@ impl Owed {
 
     /// Whether the invalidation of this key is owed.
     pub(super) fn is_owed(&self, key: &str) -> bool {
-        self.any.load(Ordering::Acquire) && self.lock().keys.contains(key)
+        self.debt(key).is_some()
+    }
+
+    /// What is owed for this key.
+    pub(super) fn debt(&self, key: &str) -> Option<Debt> {
+        if self.any.load(Ordering::Acquire) { self.lock().keys.get(key).copied() } else { None }
     }
 
     /// Whether an entry may be used: it was stored after all that could not be remembered.
@@ -65,11 +78,13 @@ impl Owed {
         distrusted == 0 || header.stored() > Timestamp::from_ticks(distrusted)
     }
 
-    /// The invalidation of this key got through.
-    pub(super) fn paid(&self, key: &str) {
-        if self.any.load(Ordering::Acquire) {
+    /// An invalidation of this key got through; that was owed when it was sent.
+    pub(super) fn paid(&self, key: &str, debt: Option<Debt>) {
+        if debt.is_some() {
             let mut inner = self.lock();
-            inner.keys.remove(key);
+            if inner.keys.get(key).copied() == debt {
+                inner.keys.remove(key);
+            }
             if inner.keys.is_empty() {
                 inner.last_error = None;
                 self.any.store(false, Ordering::Release);
@@ -81,6 +96,13 @@ impl Owed {
     pub(super) fn count(&self) -> (usize, Option<String>) {
         let inner = self.lock();
         (inner.keys.len(), inner.last_error.clone())
+    }
+
+    /// Whether nothing is owed. Then nobody repeats any more: who owes something from now on starts another.
+    fn is_over(&self) -> bool {
+        let mut inner = self.lock();
+        inner.repeating = !inner.keys.is_empty();
+        !inner.repeating
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -99,8 +121,9 @@ impl Engine {
     pub(super) async fn pay(&self, budget: &mut Budget, key: &str) -> Result<(), Error> {
         // A repeater goes with its runtime: whoever meets what it left starts another.
         self.repeats();
+        let debt = self.owed.debt(key);
         self.step(budget, "remove", pin!(self.backend.remove(key))).await?;
-        self.owed.paid(key);
+        self.owed.paid(key, debt);
         Ok(())
     }
 
@@ -116,6 +139,13 @@ impl Engine {
 /// A task that repeats; gone, another one may.
 struct Repeater(Weak<Engine>);
 
+impl Repeater {
+    /// It is known that it repeats no more: there may be another one by now.
+    fn leaves(mut self) {
+        self.0 = Weak::new();
+    }
+}
+
 impl Drop for Repeater {
     fn drop(&mut self) {
         if let Some(engine) = self.0.upgrade() {
@@ -128,12 +158,12 @@ async fn repeat(repeater: Repeater) {
     for attempt in 0.. {
         tokio::time::sleep(pause(attempt, random::unit())).await;
         let Some(engine) = repeater.0.upgrade() else { return };
-        let keys: Vec<_> = engine.owed.lock().keys.iter().cloned().collect();
-        for key in keys {
+        let keys: Vec<_> = engine.owed.lock().keys.iter().map(|(key, debt)| (Arc::clone(key), *debt)).collect();
+        for (key, debt) in keys {
             let remove = pin!(engine.backend.remove(&key));
             match engine.step(&mut Budget::new(engine.deadline), "remove", remove).await {
                 Ok(()) => {
-                    engine.owed.paid(&key);
+                    engine.owed.paid(&key, Some(debt));
                     observe::owed_invalidated(&key);
                 }
                 Err(error) => {
@@ -142,8 +172,8 @@ async fn repeat(repeater: Repeater) {
                 }
             }
         }
-        if engine.owed.lock().keys.is_empty() {
-            return;
+        if engine.owed.is_over() {
+            return repeater.leaves();
         }
     }
 }

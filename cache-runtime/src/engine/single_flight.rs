@@ -211,6 +211,15 @@ impl Lead {
         evidence
     }
 
+    /// Acts, unless an invalidation ended the flight; it ends none while this acts.
+    pub(crate) fn unless_ended(&self, act: impl FnOnce()) {
+        let shard = self.flights.flights.lock(&self.key);
+        let flights = shard.get(&self.key);
+        if flights.is_some_and(|flights| flights.iter().any(|(_, other)| Arc::ptr_eq(other, &self.flight))) {
+            act();
+        }
+    }
+
     /// Whether anybody waits. Closes the flight first, so that the answer stays true.
     pub(crate) fn closed_with_company(&self) -> bool {
         self.flights.remove(&self.key, &self.flight);

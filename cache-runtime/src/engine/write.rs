@@ -78,13 +78,14 @@ impl Engine {
 
     /// Removes value and lease; fills in flight lose their lease, and who arrives from now on joins none of them.
     pub(crate) async fn invalidate(&self, request: &Request) -> Result<(), Error> {
+        let debt = self.owed.debt(&request.key);
         let remove = pin!(self.backend.remove(&request.key));
         let done = self.step(&mut Budget::new(self.deadline), "remove", remove).await;
         self.flights.end(&request.key);
         self.outage.forget(&request.key);
         match &done {
             Ok(()) => {
-                self.owed.paid(&request.key);
+                self.owed.paid(&request.key, debt);
                 observe::invalidated(request.site, &request.key);
             }
             Err(error) => {

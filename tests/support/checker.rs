@@ -8,28 +8,29 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use support::{Kind, Operation};
+use crate::{Kind, Operation};
 
 /// How much of what lay between the two operations is printed.
 const SHOWN: usize = 40;
 
 /// A read that returned what had been invalidated.
 #[derive(Debug)]
-pub(crate) struct Violation<'h> {
-    pub(crate) read: &'h Operation,
+pub struct Violation<'h> {
+    /// The read.
+    pub read: &'h Operation,
     /// The write whose invalidation had finished.
-    pub(crate) write: &'h Operation,
+    pub write: &'h Operation,
     /// What else happened to the key from the start of the write to the end of the read, and who had loaded the version.
     between: Vec<&'h Operation>,
 }
 
 /// The violations of a history, in whatever order its operations stand.
-pub(crate) fn check(history: &[Operation]) -> Vec<Violation<'_>> {
+pub fn check(history: &[Operation]) -> Vec<Violation<'_>> {
     by_key(history).values().flat_map(|operations| check_key(operations)).collect()
 }
 
 /// How many reads overlapped a confirmed invalidation of their key: without any, a history proves nothing.
-pub(crate) fn contended(history: &[Operation]) -> usize {
+pub fn contended(history: &[Operation]) -> usize {
     by_key(history).values().map(|operations| contended_key(operations)).sum()
 }
 

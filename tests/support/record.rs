@@ -2,26 +2,28 @@
 
 use std::io::{self, Write};
 
-use support::{Kind, Operation, monotonic};
+use crate::{Kind, Operation, monotonic};
 
 /// An operation that has begun.
-#[derive(Clone, Copy)]
-pub(crate) struct Begun(u64);
+#[derive(Debug, Clone, Copy)]
+#[must_use = "an operation is written down when it has ended"]
+pub struct Begun(u64);
 
 impl Begun {
-    pub(crate) fn now() -> Self {
+    /// It begins now.
+    pub fn now() -> Self {
         Self(monotonic())
     }
 
     /// Writes the operation down: it ends now.
-    pub(crate) fn ended(self, kind: Kind, key: &str, version: u64, note: &str) {
+    pub fn ended(self, kind: Kind, key: &str, version: u64, note: &str) {
         let (start, end) = (self.0, monotonic());
         say(&Operation { kind, key: key.to_owned(), version, start, end, note: note.to_owned() }.to_string());
     }
 }
 
 /// One line, whole, at once: standard output is flushed at its end.
-pub(crate) fn say(line: &str) {
+pub fn say(line: &str) {
     let line = format!("{line}\n");
     let mut out = io::stdout().lock();
     // Nobody listens any more: the driver is gone, and the input has ended too.

@@ -1,0 +1,43 @@
+//! What lives on in the process when it rests, and what its cache owes.
+
+use std::time::Duration;
+
+use cache_runtime::Cache;
+use support::PATIENCE;
+use tokio::runtime::Handle;
+use tokio::time::{Instant, sleep};
+
+/// Counts once the tasks are not more than `most` and nothing is owed, or when that takes too long; at once where nobody says how many.
+pub(crate) async fn rested(most: Option<usize>) -> String {
+    let until = Instant::now() + PATIENCE / 2;
+    // Leases that go back and refreshes are tasks, and end soon.
+    while most.is_none_or(|most| tasks() > most || owed() > 0) && Instant::now() < until {
+        if most.is_none() && is_settled().await {
+            break;
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+    format!("rested {} {} {}", tasks(), resident(), owed())
+}
+
+fn tasks() -> usize {
+    Handle::current().metrics().num_alive_tasks()
+}
+
+fn owed() -> usize {
+    Cache::current().health().owed_invalidations()
+}
+
+/// Whether the tasks stay as many for longer than anything in the background of an idle process takes.
+async fn is_settled() -> bool {
+    let before = tasks();
+    sleep(Duration::from_millis(300)).await;
+    tasks() == before
+}
+
+/// Kilobytes of memory; 0 where the system does not tell in `/proc`.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+}

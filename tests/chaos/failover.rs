@@ -1,0 +1,56 @@
+//! A replica that takes over, with all that its primary had said yes to: a write that Redis had not replicated yet is
+//! lost with the primary, and no cache on it can tell.
+
+use std::time::Duration;
+
+use support::{RedisServer, within};
+use tokio::time::sleep;
+
+use crate::scene::Scene;
+
+/// Starts a replica, and waits until it has the data.
+pub(crate) async fn replica_of(scene: &Scene) -> RedisServer {
+    let port = scene.server.port().to_string();
+    let replica = RedisServer::start_with(&["--replicaof", "127.0.0.1", &port]).await;
+    until(&replica, "the replica to have the data", |info| info.contains("master_link_status:up")).await;
+    replica
+}
+
+/// The primary takes no more writes, and waits for the replica, before the two change places.
+pub(crate) async fn hand_over(scene: &mut Scene, replica: &RedisServer) {
+    scene.ask::<()>(&["FAILOVER", "TO", "127.0.0.1", &replica.port().to_string()]).await;
+    until(replica, "the replica to be the primary", |info| info.contains("role:master")).await;
+}
+
+/// Lets the primary take no more writes, and waits until the replica has those that it took.
+pub(crate) async fn catch_up(scene: &mut Scene, replica: &RedisServer) {
+    scene.ask::<()>(&["CLIENT", "PAUSE", "600000", "WRITE"]).await;
+    let info: String = scene.ask(&["INFO", "replication"]).await;
+    let taken = offset(&info, "master_repl_offset:");
+    until(replica, "the replica to have all writes", |info| offset(info, "slave_repl_offset:") >= taken).await;
+}
+
+/// Makes the replica a primary.
+pub(crate) async fn promote(replica: &RedisServer) {
+    let asked = redis::cmd("REPLICAOF").arg(&["NO", "ONE"]).query_async::<()>(&mut replica.client().await).await;
+    asked.expect("the replica is up");
+}
+
+async fn until(server: &RedisServer, what: &str, is_so: impl Fn(&str) -> bool) {
+    let mut client = server.client().await;
+    let so = async {
+        loop {
+            let info = redis::cmd("INFO").arg("replication").query_async::<String>(&mut client).await;
+            if is_so(&info.expect("the server is up")) {
+                return;
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    within(what, so).await;
+}
+
+fn offset(info: &str, name: &str) -> u64 {
+    let found = info.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+    found.unwrap_or_else(|| panic!("no {name} in {info}"))
+}
