@@ -35,7 +35,7 @@ impl Borrows {
                 }
                 // What stands behind it is an expression.
                 TokenTree::Punct(mark) if mark.as_char() == ';' => {
-                    owned.extend([token].into_iter().chain(tokens.by_ref()))
+                    owned.extend([token].into_iter().chain(tokens.by_ref()));
                 }
                 TokenTree::Ident(word) if word == "for" => {
                     owned.extend([token.clone()]);
@@ -113,8 +113,8 @@ impl Borrows {
 
 /// Takes what a function returns: `-> &str`, up to where the next argument or bound begins.
 fn signature(tokens: &mut Tokens, owned: &mut TokenStream) {
-    if !matches!(tokens.peek(), Some(TokenTree::Punct(mark)) if mark.as_char() == '-' && mark.spacing() == Spacing::Joint)
-    {
+    let Some(TokenTree::Punct(mark)) = tokens.peek() else { return };
+    if mark.as_char() != '-' || mark.spacing() != Spacing::Joint {
         return;
     }
     owned.extend(tokens.by_ref().take(2));

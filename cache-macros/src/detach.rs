@@ -188,3 +188,53 @@ fn declared(statements: &TokenStream) -> Vec<String> {
     }
     declared.0.into_iter().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn detached(function: &str) -> (Vec<String>, Vec<String>) {
+        let mut errors = Errors::default();
+        let args = Args::parse(quote!(detach = true), &mut errors);
+        let mut target: Target = syn::parse_str(function).unwrap();
+        let copies = detach(&args, &mut target, &mut errors).unwrap();
+        let errors = errors.into_tokens().to_string();
+        let refused = errors.split("cannot ").skip(1).map(|why| why.split([':', ',']).next().unwrap().to_owned());
+        (copies.iter().map(|copied| copied.name.to_string()).collect(), refused.collect())
+    }
+
+    #[test]
+    fn borrowed_parameters_that_the_body_uses_are_copied() {
+        for (function, expected) in [
+            (
+                "async fn f(&self, db: &Db, id: u64, name: &'static str) { self.load(db, id, name) }",
+                &["self", "db"][..],
+            ),
+            ("async fn f(self: Arc<Self>, db: Option<Arc<Db>>) { self.load(db) }", &[]),
+            ("async fn f(self: &Arc<Self>, mut db: &Db) { format!(\"{db}\", x = self.0) }", &["self", "db"]),
+            ("async fn f(&self, db: &Db, _: &mut Db, other: &mut Db) { 7 }", &[]),
+            (
+                "async fn f(&(a, b): &(u8, u8), User { c, .. }: &User, [d, mut e]: &[u8; 2]) { a + b + c + d + e }",
+                &["c", "d"],
+            ),
+            ("fn f(&self, db: &Db, id: &str) { let db = db.clone(); async move { db.load(id) } }", &["id"]),
+        ] {
+            assert_eq!(detached(function), (expected.iter().map(ToString::to_string).collect(), vec![]), "{function}");
+        }
+    }
+
+    #[test]
+    fn what_a_task_cannot_hold_is_refused() {
+        for (function, why) in [
+            ("async fn f(&mut self) { self.load() }", "hold `&mut self`"),
+            ("async fn f(self: Pin<&mut Self>) { self.load() }", "hold `self"),
+            ("async fn f(db: &mut Db) { db }", "hold `&mut db`"),
+            ("async fn f(ref db: Db) { db }", "hold what a `ref` borrows"),
+            ("async fn f(tags: &[&str]) { tags }", "borrow"),
+            ("async fn f((a, b): (&Db, u8)) { a }", "borrow"),
+            ("async fn f(&self) { println!(\"{self}\") }", "name"),
+        ] {
+            assert_eq!(detached(function).1, [why], "{function}");
+        }
+    }
+}

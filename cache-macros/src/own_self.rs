@@ -57,7 +57,7 @@ impl Renamed {
                 other => other,
             });
             let Some(is_end) = is_end else { continue };
-            while let Some(token) = tokens.next() {
+            for token in tokens.by_ref() {
                 let is_last = is_end(&token);
                 renamed.push(token);
                 if is_last {

@@ -187,6 +187,11 @@ impl Header {
         self
     }
 
+    /// When the value was stored.
+    pub(crate) fn stored(&self) -> Timestamp {
+        Timestamp::from_ticks(self.fresh_until.ticks().saturating_sub(self.lifetime.into()))
+    }
+
     /// How long ago the value was stored.
     pub(crate) fn age(&self, now: Timestamp) -> Duration {
         now.after(clock::from_ticks(self.lifetime.into())).since(self.fresh_until)

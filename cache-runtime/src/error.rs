@@ -11,6 +11,8 @@ pub enum ErrorKind {
     Configuration,
     /// No connection to the store: refused, reset, or not answered while connecting.
     Unavailable,
+    /// The store failed so often that it was not asked: see [`Health`](crate::Health).
+    BreakerOpen,
     /// The store did not answer within the deadline. What was asked may still happen.
     Timeout,
     /// The store answered with an error: out of memory, read-only replica, wrong type at the key, no permission.
@@ -24,6 +26,7 @@ impl ErrorKind {
         match self {
             Self::Configuration => "configuration",
             Self::Unavailable => "unavailable",
+            Self::BreakerOpen => "breaker open",
             Self::Timeout => "timeout",
             Self::Rejected => "rejected",
             Self::Codec => "codec",
@@ -66,10 +69,10 @@ impl Error {
         self.kind == ErrorKind::Timeout
     }
 
-    /// Whether there was no connection to the store.
+    /// Whether there was no connection to the store, or the store was not asked.
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
-        self.kind == ErrorKind::Unavailable
+        matches!(self.kind, ErrorKind::Unavailable | ErrorKind::BreakerOpen)
     }
 }
 

@@ -117,6 +117,46 @@ pub(crate) fn no_server_time() {
     tracing::debug!(target: TARGET, "the server does not tell its time: freshness goes by this machine's clock");
 }
 
+/// A store is given up.
+pub(crate) fn store_down(why: &str) {
+    tracing::error!(target: TARGET, why, "the store is down: functions run without it, and a task probes it");
+}
+
+/// A store answers again.
+pub(crate) fn store_recovering() {
+    tracing::info!(target: TARGET, "the store answers again, and gets a growing share of the calls");
+}
+
+/// A store has all its calls again.
+pub(crate) fn store_up() {
+    tracing::info!(target: TARGET, "the store is up");
+}
+
+/// A call goes without a store that is known to be down.
+pub(crate) fn shut_out(site: &Site, key: &str) {
+    event!(debug, site, key, "the store is down, the call goes on without it");
+}
+
+/// A function waits for its turn while the store is down.
+pub(crate) fn queues(site: &Site, key: &str) {
+    event!(debug, site, key, "the store is down and many functions run: waiting for a turn");
+}
+
+/// An invalidation that had failed got through.
+pub(crate) fn owed_invalidated(key: &str) {
+    tracing::info!(target: TARGET, key, "an invalidation that had failed got through");
+}
+
+/// So many invalidations failed that not all can be remembered.
+pub(crate) fn distrusts(most: usize) {
+    tracing::error!(target: TARGET, most, "more invalidations failed than are remembered: nothing stored before is used");
+}
+
+/// A cache shuts down, and invalidations are still owed.
+pub(crate) fn owes_at_shutdown(count: usize, why: &str) {
+    tracing::error!(target: TARGET, count, why, "invalidations that failed were not repeated: old values may be served until they expire");
+}
+
 /// A key was invalidated.
 pub(crate) fn invalidated(site: &Site, key: &str) {
     event!(debug, site, key, "invalidated");

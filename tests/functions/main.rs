@@ -6,6 +6,8 @@ mod axum_handlers;
 mod bodies;
 mod boxed;
 mod derived_key_parts;
+mod detached;
+mod hooks;
 mod matrix;
 mod parameters;
 mod receivers;

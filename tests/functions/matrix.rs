@@ -1,5 +1,5 @@
-//! Every receiver, in every place where a method stands, with every kind of return: 72 functions, each called by two
-//! keys, its entry read and invalidated where it has one.
+//! Every receiver, in every place where a method stands, with every kind of return, with the caller and in a task: 132
+//! functions, each called by two keys, its entry read and invalidated where it has one.
 
 fn plain(id: u64) -> u64 {
     id
@@ -72,6 +72,7 @@ macro_rules! case {
 
             use crate::Runs;
 
+            #[derive(Clone)]
             struct Service {
                 tenant: &'static str,
                 runs: Arc<Runs>,
@@ -109,6 +110,24 @@ macro_rules! returns {
     };
 }
 
+macro_rules! detached_returns {
+    ($place:ident, $this:ident, $receiver:tt, $make:expr) => {
+        case! { plain, $place, [detach = true], $this, $receiver, $make, u64, crate::matrix::plain }
+        case! {
+            option, $place, [stale_while_revalidate = 60, none_ttl = 5, cache_if = |id| *id < 9], $this, $receiver, $make,
+            Option<u64>, Some
+        }
+        case! {
+            result, $place, [timeout = "5s", err_ttl = 1, ttl = |id| std::time::Duration::from_secs(*id)], $this, $receiver,
+            $make, Result<u64, String>, Ok
+        }
+        case! {
+            both, $place, [early_refresh = 1, stale_if_error = "1h", lock = true, ttl = 60], $this, $receiver, $make,
+            Result<Option<u64>, std::fmt::Error>, crate::matrix::both
+        }
+    };
+}
+
 macro_rules! receivers {
     ($($place:ident)*) => {$(
         mod $place {
@@ -118,6 +137,12 @@ macro_rules! receivers {
             mod boxed { returns! { $place, self, [self: Box<Self>], Box::new } }
             mod arc { returns! { $place, self, [self: Arc<Self>], Arc::new } }
             mod arc_reference { returns! { $place, self, [self: &Arc<Self>], Arc::new } }
+
+            mod detached_reference { detached_returns! { $place, self, [&self], |service| service } }
+            mod detached_value { detached_returns! { $place, self, [self], |service| service } }
+            mod detached_boxed { detached_returns! { $place, self, [self: Box<Self>], Box::new } }
+            mod detached_arc { detached_returns! { $place, self, [self: Arc<Self>], Arc::new } }
+            mod detached_arc_reference { detached_returns! { $place, self, [self: &Arc<Self>], Arc::new } }
         }
     )*};
 }

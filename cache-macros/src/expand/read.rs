@@ -53,10 +53,10 @@ fn attached_run(cached: &Cached) -> TokenStream {
 /// read_detached(__plan, hooks(__kind), __load).await
 /// ```
 /// The closure is called when the body is to run, so that a hit copies nothing.
-fn detached_run(cached: &Cached, copied: &[Copied]) -> TokenStream {
+fn detached_run(cached: &Cached, parameters: &[Copied]) -> TokenStream {
     let load = local("__load");
-    let copies = copied.iter().map(|copied| copy(cached, copied));
-    let borrows = copied.iter().map(|Copied { inside, is_mut, .. }| {
+    let copies = parameters.iter().map(|parameter| copy(cached, parameter));
+    let borrows = parameters.iter().map(|Copied { inside, is_mut, .. }| {
         let mutability = is_mut.then(|| quote!(mut));
         quote_spanned!(Span::mixed_site()=> let #mutability #inside = #inside.get();)
     });

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Cache, Shared};
 use crate::codec::{BuiltInCodec, Format, Sealed};
-use crate::engine::{DEFAULT_REFRESHES, Engine};
+use crate::engine::{DEFAULT_REFRESHES, Engine, Limits, OutagePlan};
 use crate::error::{Error, ErrorKind};
 use crate::observe;
 use crate::policy::DEFAULT_TTL;
@@ -55,6 +55,7 @@ pub struct CacheBuilder {
     format: Format,
     deadline: Duration,
     refreshes: usize,
+    outage: OutagePlan,
 }
 
 enum Choice {
@@ -73,6 +74,7 @@ impl CacheBuilder {
             format: Format::default(),
             deadline: DEFAULT_DEADLINE,
             refreshes: DEFAULT_REFRESHES,
+            outage: OutagePlan::default(),
         }
     }
 
@@ -148,6 +150,22 @@ impl CacheBuilder {
         self
     }
 
+    /// How many functions of this cache run at once while its store is down; no bound. The others wait for their turn: up
+    /// to the `wait` of their `lock` (5 s), then they run all the same; up to their `timeout`, where they have one, then
+    /// their callers get an old value or an error.
+    pub fn outage_concurrency(mut self, count: usize) -> Self {
+        self.outage.concurrency = Some(count);
+        self
+    }
+
+    /// How long a value that was loaded while the store is down is served from this process; not at all. Such values are
+    /// forgotten before the first read from the store when that is back; invalidations of other processes do not reach
+    /// them, so this is how old they may be.
+    pub fn degraded_ttl(mut self, ttl: Duration) -> Self {
+        self.outage.degraded_ttl = Some(ttl);
+        self
+    }
+
     /// Checks the configuration. Nothing is connected yet.
     ///
     /// Without a store, that is the server at the environment variable `REDIS_URL`, where it is set and not empty, else
@@ -157,7 +175,7 @@ impl CacheBuilder {
     ///
     /// Of kind [`ErrorKind::Configuration`]: two stores, a URL that is none (shown without its password), a TTL of zero
     /// or over a year, a jitter outside of 0.0 to 0.5, a deadline of zero or over a minute, no refreshes or
-    /// more than 65,536 at once, a prefix with white space, control characters or braces.
+    /// outage concurrency or more than 65,536, a degraded TTL of zero or over a minute, a prefix with white space, control characters or braces.
     pub fn build(mut self) -> Result<Cache, Error> {
         self.check()?;
         let backend = match self.store.take() {
@@ -178,7 +196,8 @@ impl CacheBuilder {
 
     fn finish(self, backend: Backend, enabled: bool) -> Cache {
         let prefix = if self.prefix.is_empty() { String::new() } else { self.prefix + ":" };
-        let engine = Arc::new(Engine::new(backend, self.format, self.deadline, self.refreshes));
+        let limits = Limits { deadline: self.deadline, refreshes: self.refreshes, outage: self.outage };
+        let engine = Engine::new(backend, self.format, limits);
         let shared = Shared { engine, prefix: prefix.into(), ttl: self.ttl, jitter: self.jitter, enabled };
         Cache { shared: Arc::new(shared) }
     }
@@ -199,6 +218,12 @@ impl CacheBuilder {
         }
         if !(1..=MAX_REFRESHES).contains(&self.refreshes) {
             return refuse(format!("{} refreshes at once: it must be from 1 to {MAX_REFRESHES}", self.refreshes));
+        }
+        if self.outage.concurrency.is_some_and(|count| !(1..=MAX_REFRESHES).contains(&count)) {
+            return refuse(format!("the outage concurrency must be from 1 to {MAX_REFRESHES}"));
+        }
+        if self.outage.degraded_ttl.is_some_and(|ttl| ttl.is_zero() || ttl > MAX_DEADLINE) {
+            return refuse("the degraded TTL must be above zero and at most a minute".to_owned());
         }
         let odd = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '{' | '}');
         if let Some(odd) = self.prefix.chars().find(|c| odd(*c)) {
@@ -237,6 +262,7 @@ impl fmt::Debug for CacheBuilder {
             .field("format", &self.format)
             .field("deadline", &self.deadline)
             .field("max_refreshes", &self.refreshes)
+            .field("outage", &self.outage)
             .finish_non_exhaustive()
     }
 }
@@ -259,6 +285,8 @@ mod tests {
         assert!(refused(memory().jitter(f64::NAN)).contains("from 0.0 to 0.5"));
         assert!(refused(memory().jitter(0.6)).contains("0.6"));
         assert!(refused(memory().deadline(Duration::ZERO)).contains("deadline"));
+        assert!(refused(memory().outage_concurrency(0)).contains("outage concurrency"));
+        assert!(refused(memory().degraded_ttl(Duration::from_secs(3600))).contains("degraded TTL"));
         assert!(refused(memory().max_refreshes(0)).contains("from 1 to 65536"));
         assert!(refused(memory().prefix("a b")).contains("' '"));
         let url = refused(Cache::builder().redis_url("http://ada:hunter2@db"));

@@ -11,6 +11,7 @@ use once_cell::sync::OnceCell;
 pub use self::builder::CacheBuilder;
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind};
+use crate::health::Health;
 use crate::observe;
 
 /// A cache: a store, and the defaults of the functions that use it. Cheap to clone; clones share everything.
@@ -84,9 +85,21 @@ impl Cache {
     /// bodies with tasks of their own and leases on their way back get up to `patience`. Refreshes that are not done
     /// then are stopped; their leases are given back, or expire. Calls work on, and refresh nothing.
     ///
-    /// Returns how many pieces of work were not done. Dropping the future leaves them running.
+    /// Invalidations that are still owed then are an error event. Returns how many pieces of work were not done. Dropping the future leaves them running.
     pub async fn shutdown(&self, patience: Duration) -> usize {
-        self.shared.engine.background.shut_down(patience).await
+        let undone = self.shared.engine.background.shut_down(patience).await;
+        let health = self.health();
+        if health.owed > 0 {
+            observe::owes_at_shutdown(health.owed, health.owed_error().unwrap_or_default());
+        }
+        undone
+    }
+
+    /// How this cache fares: the state of its store and why, the invalidations that it owes, the calls that went without
+    /// it. Asks nobody, so it is cheap enough for every probe.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.shared.engine.health()
     }
 
     pub(crate) fn shared(&self) -> &Shared {

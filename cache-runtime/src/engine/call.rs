@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout_at;
 
 use super::kind::Shared;
@@ -17,7 +18,7 @@ use crate::cache::CacheRef;
 use crate::clock::{self, Instant};
 use crate::codec::Format;
 use crate::entry::{self, Expected, Flags, Header, Lookup, Token};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::policy::Others;
 use crate::policy::freshness::{self, Refresh, Worth};
 use crate::report::{CallReport, Outcome};
@@ -87,6 +88,8 @@ pub(crate) struct Run {
     pub(super) lead: Option<Lead>,
     pub(super) hold: Hold,
     pub(super) outcome: Outcome,
+    /// Its turn, where the cache bounds how many run.
+    pub(super) turn: Option<OwnedSemaphorePermit>,
 }
 
 /// An entry to serve.
@@ -167,6 +170,13 @@ impl Call {
     /// Finds out what to do next. What a hit does not need is boxed: a caller's future carries room for the hit only.
     /// A cache that fails is an answer where the function `refuses` to do without.
     pub(crate) async fn next(&mut self) -> Step {
+        match self.choose().await {
+            Step::Load(run) if self.blind => Box::pin(self.takes_turn(run)).await,
+            step => step,
+        }
+    }
+
+    async fn choose(&mut self) -> Step {
         match self.mode {
             Mode::Bypass => return Self::alone(Outcome::Bypassed),
             Mode::Refresh if self.is_inside_itself() || !self.is_in_runtime() => {
@@ -182,6 +192,9 @@ impl Call {
                 Ok(None) => {}
                 Err(error) if self.refuses => return Step::Refuse(error),
                 Err(error) => self.goes_blind("get", &error),
+            }
+            if let Some(found) = self.copy() {
+                return Step::Decode(found);
             }
             if self.is_inside_itself() {
                 return Self::alone(Outcome::Bypassed);
@@ -218,6 +231,12 @@ impl Call {
             return Ok(None);
         }
         let engine = self.cache.engine();
+        if let Some(error) = engine.outage.refuses() {
+            return Err(error);
+        }
+        if engine.owed.is_owed(&self.request.key) {
+            Box::pin(engine.pay(&mut self.budget, &self.request.key)).await?;
+        }
         let entry = engine.step(&mut self.budget, "get", pin!(engine.backend.get(&self.request.key))).await?;
         Ok(self.sight(entry, Outcome::Hit))
     }
@@ -227,7 +246,11 @@ impl Call {
         (self.saw, self.take) = (None, Take::Missing);
         let freshness = self.request.freshness;
         let now = || self.cache.engine().backend.now();
+        let trusts = |header: &Header| self.cache.engine().owed.trusts(header);
         match (entry::classify(entry.as_deref(), self.expected, now), entry) {
+            (Lookup::Fresh(header) | Lookup::Stale(header), Some(bytes)) if !trusts(&header) => {
+                self.take = Take::Unusable(Bytes::copy_from_slice(entry::head(&bytes)));
+            }
             (Lookup::Fresh(header), Some(bytes)) => match freshness.of_fresh(&header, now, random::unit) {
                 Worth::Serve(refresh) => return Some(Found { bytes, header, outcome, refresh }),
                 Worth::Fallback | Worth::Expired => {}
@@ -372,7 +395,7 @@ impl Call {
         self.take = Take::Refresh(Bytes::copy_from_slice(entry::head(&found.bytes)));
         match self.take_lease().await {
             Ok(Taken::Lease(lease)) => {
-                Some(Run { lead: Some(lead), hold: Hold::Held(lease), outcome: Outcome::Revalidated })
+                Some(Run { lead: Some(lead), hold: Hold::Held(lease), outcome: Outcome::Revalidated, turn: None })
             }
             Ok(Taken::Found(_)) => None,
             Err(error) => {
@@ -428,7 +451,38 @@ impl Call {
     fn goes_blind(&mut self, step: &'static str, error: &Error) {
         self.blind = true;
         self.saw = None;
-        observe::failed(self.request.site, &self.request.key, step, error);
+        let engine = self.cache.engine();
+        engine.outage.degrades(&self.request.key);
+        if error.kind() == ErrorKind::BreakerOpen {
+            engine.probed();
+            observe::shut_out(self.request.site, &self.request.key);
+        } else {
+            observe::failed(self.request.site, &self.request.key, step, error);
+        }
+    }
+
+    /// A value that was loaded while the store is down.
+    fn copy(&mut self) -> Option<Found> {
+        let copy = self.blind.then(|| self.cache.engine().outage.copy(&self.request.key))??;
+        self.sight(Some(copy), Outcome::Hit)
+    }
+
+    /// Waits for the function's turn, where the cache bounds how many run while its store is down.
+    async fn takes_turn(&mut self, mut run: Run) -> Step {
+        let Some(turns) = self.cache.engine().outage.turns.clone() else { return Step::Load(run) };
+        if let Ok(turn) = Arc::clone(&turns).try_acquire_owned() {
+            run.turn = Some(turn);
+            return Step::Load(run);
+        }
+        observe::queues(self.request.site, &self.request.key);
+        let limit = self.entered() + self.request.lock.wait;
+        let until = self.answer_by().map_or(limit, |by| by.min(limit));
+        match timeout_at(until, turns.acquire_owned()).await {
+            Ok(turn) => run.turn = turn.ok(),
+            Err(_) if until < limit => return Step::Late,
+            Err(_) => observe::waited_too_long(self.request.site, &self.request.key, self.request.lock.wait),
+        }
+        Step::Load(run)
     }
 
     fn arrival(&self) -> Arrival {
@@ -437,12 +491,12 @@ impl Call {
 
     /// Runs the function for a flight.
     fn leading(&self, lead: Lead, hold: Hold) -> Step {
-        Step::Load(Run { lead: Some(lead), hold, outcome: self.miss() })
+        Step::Load(Run { lead: Some(lead), hold, outcome: self.miss(), turn: None })
     }
 
     /// Runs the function for this caller.
     fn alone(outcome: Outcome) -> Step {
-        Step::Load(Run { lead: None, hold: Hold::Elsewhere(None), outcome })
+        Step::Load(Run { lead: None, hold: Hold::Elsewhere(None), outcome, turn: None })
     }
 
     /// What running the function counts as.

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::background::Background;
 use super::call::{Call, Hold, Run};
@@ -36,6 +37,8 @@ pub(crate) struct Fill {
     outcome: Outcome,
     /// The old value that is served, if it comes to that.
     served: Option<Header>,
+    /// Its turn, given back when the function has ended.
+    turn: Option<OwnedSemaphorePermit>,
 }
 
 /// What a run came to: for who waits, and for the store.
@@ -57,7 +60,7 @@ enum Fate {
 impl Fill {
     /// Begins a run.
     pub(crate) fn new(mut call: Box<Call>, run: Run) -> Self {
-        let Run { lead, hold, outcome } = run;
+        let Run { lead, hold, outcome, turn } = run;
         let (mut evidence, mut keeping) = (None, None);
         // Also a run beside a flight knows what it is inside of, should it have a task of its own.
         let mut leading = Leading::current();
@@ -70,7 +73,7 @@ impl Fill {
             leading = Some(Leading::of(call.cache_address(), Arc::clone(call.shared_key())));
             keeping = held.map(|held| held.keep(call.request.lock.lease));
         }
-        Self { call, lead, hold, evidence, leading, keeping, started: clock::now(), outcome, served: None }
+        Self { call, lead, hold, evidence, leading, keeping, started: clock::now(), outcome, served: None, turn }
     }
 
     /// Drives the function; a lease that it holds is renewed meanwhile.
@@ -106,7 +109,7 @@ impl Fill {
 
     /// Hands the answer to who waits, and to the store. A caller that went away gets no report.
     pub(crate) fn finish(mut self, answer: &mut dyn Reply, reports: bool) -> impl Future<Output = ()> + Send + use<> {
-        self.keeping = None;
+        (self.keeping, self.turn) = (None, None);
         let ending = match answer.loaded() {
             Loaded::Value(()) => self.value(answer),
             Loaded::None => self.none(answer),
@@ -123,9 +126,14 @@ impl Fill {
         let lifetime = lifetime.filter(|_| answer.is_wanted());
         let nothing = Fate::Release(self.pause());
         let Some((token, lifetime)) = self.token().zip(lifetime) else {
-            let company = self.lead.as_ref().filter(|lead| lead.closed_with_company());
+            let outage = &self.call.cache.engine().outage;
+            let keeps = self.call.blind && outage.wants_copies() && answer.is_wanted();
+            let company = self.lead.as_ref().is_some_and(Lead::closed_with_company);
             let header = || self.header(Flags::PAYLOAD, Token::random(), Duration::ZERO);
-            let landing = company.and_then(|_| self.encode(answer, header()));
+            let landing = if keeps || company { self.encode(answer, header()) } else { None };
+            if let Some(entry) = landing.as_ref().filter(|_| keeps) {
+                outage.keep(&self.call.request.key, entry.clone());
+            }
             return Ending { landing: landing.map_or(Landing::Abandoned, Landing::Value), fate: nothing };
         };
         let outlives = self.call.request.freshness.outlives();

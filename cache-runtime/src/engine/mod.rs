@@ -24,6 +24,8 @@ mod lease;
 mod load;
 #[cfg(test)]
 mod model;
+mod outage;
+mod owed;
 mod read;
 mod single_flight;
 mod wait;
@@ -31,7 +33,7 @@ mod write;
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 pub(crate) use self::background::{Background, DEFAULT_REFRESHES};
@@ -42,11 +44,15 @@ pub use self::kind::{
     CachesFailures, CachesNone, FailClosed, Fails, Fallible, FallibleOptional, Kind, Loaded, Optional, Output, Plain,
     Shared, Sharing, Value,
 };
+use self::outage::Outage;
+pub(crate) use self::outage::Plan as OutagePlan;
+use self::owed::Owed;
 pub(crate) use self::read::Read;
 use self::single_flight::SingleFlight;
 use crate::codec::{Coding, Format};
 use crate::entry::Schema;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
+use crate::health::Health;
 use crate::policy::Lock;
 use crate::policy::freshness::Freshness;
 use crate::site::Site;
@@ -58,30 +64,76 @@ pub(crate) struct Engine {
     pub(crate) flights: Arc<SingleFlight>,
     pub(crate) format: Format,
     pub(crate) background: Arc<Background>,
+    pub(crate) outage: Outage,
+    pub(crate) owed: Owed,
+    /// For tasks that do not keep a cache alive.
+    this: Weak<Self>,
     /// What all the cache steps of one call may take together.
     pub(crate) deadline: Duration,
 }
 
 impl Engine {
-    pub(crate) fn new(backend: Backend, format: Format, deadline: Duration, refreshes: usize) -> Self {
-        let (flights, background) = (Arc::new(SingleFlight::new()), Arc::new(Background::new(refreshes)));
-        Self { backend, flights, format, background, deadline }
+    pub(crate) fn new(backend: Backend, format: Format, limits: Limits) -> Arc<Self> {
+        Arc::new_cyclic(|this| Self {
+            backend,
+            flights: Arc::new(SingleFlight::new()),
+            format,
+            background: Arc::new(Background::new(limits.refreshes)),
+            outage: Outage::new(limits.outage),
+            owed: Owed::default(),
+            this: Weak::clone(this),
+            deadline: limits.deadline,
+        })
     }
 
-    /// Runs one step on the store within the budget; the store hears of answers that do not come.
-    fn step<'s, T>(
-        &'s self,
-        budget: &'s mut Budget,
+    /// Runs one step on the store within the budget. A store that is down is not asked; what comes of the others is
+    /// counted.
+    async fn step<T>(
+        &self,
+        budget: &mut Budget,
         name: &'static str,
-        step: Pin<&'s mut impl Future<Output = Result<T, Error>>>,
-    ) -> impl Future<Output = Result<T, Error>> {
-        budget.step(name, step, || self.backend.timed_out())
+        step: Pin<&mut impl Future<Output = Result<T, Error>>>,
+    ) -> Result<T, Error> {
+        if self.outage.is_shut() {
+            return Err(self.outage.shut());
+        }
+        let mut late = false;
+        let answer = budget.step(name, step, || late = true).await;
+        match &answer {
+            Err(error) if late || error.kind() == ErrorKind::Unavailable => {
+                if late {
+                    self.backend.timed_out();
+                }
+                if self.outage.failed(error) {
+                    self.probed();
+                }
+            }
+            _ => self.outage.answered(),
+        }
+        answer
+    }
+
+    /// How the store fares.
+    pub(crate) fn health(&self) -> Health {
+        let (state, since, why) = self.outage.condition();
+        let (owed, owed_error) = self.owed.count();
+        Health { state, since, why, owed, owed_error, degraded: self.outage.degraded() }
     }
 
     /// How `V` is coded under `C` here.
     pub(crate) fn schema<C: Coding, V: serde::de::DeserializeOwned>(&self, site: &Site) -> Schema {
         Schema { codec: C::id(self.format).number(), fingerprint: site.fingerprint::<V>() }
     }
+}
+
+/// The bounds of a cache.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// What all the cache steps of one call may take together.
+    pub(crate) deadline: Duration,
+    /// How many refreshes run at once.
+    pub(crate) refreshes: usize,
+    pub(crate) outage: outage::Plan,
 }
 
 /// What a call asks for: the function, the key, and its policy, resolved against the cache's defaults.

@@ -17,10 +17,16 @@ use crate::{observe, random};
 impl Engine {
     /// The fresh value at the key.
     pub(crate) async fn peek<C: Coding, V: DeserializeOwned>(&self, request: &Request) -> Result<Option<V>, Error> {
-        let found = self.step(&mut Budget::new(self.deadline), "get", pin!(self.backend.get(&request.key))).await?;
+        let mut budget = Budget::new(self.deadline);
+        if self.owed.is_owed(&request.key) {
+            self.pay(&mut budget, &request.key).await?;
+        }
+        let found = self.step(&mut budget, "get", pin!(self.backend.get(&request.key))).await?;
         let schema = self.schema::<C, V>(request.site);
         let payload = match (entry::classify(found.as_deref(), schema.into(), || self.backend.now()), &found) {
-            (Lookup::Fresh(header), Some(bytes)) if !header.flags.has(Flags::NONE) => entry::payload(bytes),
+            (Lookup::Fresh(header), Some(bytes)) if !header.flags.has(Flags::NONE) && self.owed.trusts(&header) => {
+                entry::payload(bytes)
+            }
             (Lookup::Unusable(why), _) => {
                 observe::unusable(request.site, &request.key, why);
                 return Ok(None);
@@ -61,6 +67,7 @@ impl Engine {
         let put = pin!(self.backend.put(&request.key, entry, lifetime));
         let done = self.step(&mut Budget::new(self.deadline), "put", put).await;
         self.flights.end(&request.key);
+        self.outage.forget(&request.key);
         done
     }
 
@@ -69,9 +76,16 @@ impl Engine {
         let remove = pin!(self.backend.remove(&request.key));
         let done = self.step(&mut Budget::new(self.deadline), "remove", remove).await;
         self.flights.end(&request.key);
+        self.outage.forget(&request.key);
         match &done {
-            Ok(()) => observe::invalidated(request.site, &request.key),
-            Err(error) => observe::not_invalidated(request.site, &request.key, error),
+            Ok(()) => {
+                self.owed.paid(&request.key);
+                observe::invalidated(request.site, &request.key);
+            }
+            Err(error) => {
+                self.owes(&request.key, error);
+                observe::not_invalidated(request.site, &request.key, error);
+            }
         }
         done
     }

@@ -1,5 +1,6 @@
 //! What a call decides, as plain data and pure functions: no I/O, no clock, no random source of its own.
 
+pub(crate) mod breaker;
 pub(crate) mod freshness;
 pub(crate) mod ttl;
 

@@ -29,7 +29,7 @@ impl Budget {
         &mut self,
         name: &'static str,
         mut step: Pin<&mut impl Future<Output = Result<T, Error>>>,
-        late: impl Fn(),
+        mut late: impl FnMut(),
     ) -> Result<T, Error> {
         if self.until.is_some_and(|until| until <= clock::now()) {
             return Err(self.spent(name));

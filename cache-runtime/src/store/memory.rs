@@ -94,6 +94,21 @@ impl Memory {
         self.stored(key).map(|stored| stored.bytes)
     }
 
+    /// Stores a value for `ttl`.
+    pub(crate) fn insert(&self, key: &str, bytes: Bytes, ttl: Duration) {
+        self.values.insert(key.into(), Stored { bytes, expires: clock::now() + ttl });
+    }
+
+    /// Forgets a value.
+    pub(crate) fn forget(&self, key: &str) {
+        self.values.remove(key);
+    }
+
+    /// Forgets all values.
+    pub(crate) fn clear(&self) {
+        self.values.clear();
+    }
+
     fn stored(&self, key: &str) -> Option<Stored> {
         self.values.get(key).filter(Stored::is_live)
     }

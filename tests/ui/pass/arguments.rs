@@ -48,6 +48,49 @@ pub async fn of_parameter(_reason: &str, service: Service, id: u64) -> u64 {
     id
 }
 
+fn is_even(value: &u64) -> bool {
+    value.is_multiple_of(2)
+}
+
+#[redis_cached(key = "j:<id>", stale_while_revalidate = 60, stale_if_error = "1h", timeout = 2, early_refresh = 1)]
+pub async fn durations(id: u64) -> u64 {
+    id
+}
+
+#[redis_cached(key = "k:<id>", early_refresh = 0.5, none_ttl = "500ms", err_ttl = 0.5, detach = true)]
+pub async fn kept(id: u64) -> Result<Option<u64>, String> {
+    Ok(Some(id))
+}
+
+#[redis_cached(key = "l:<id>", stale_if_error = service.ttl, none_ttl = TTL, timeout = service.ttl, skip(service))]
+pub async fn of_expressions(service: &Service, id: u64) -> Option<u64> {
+    Some(id)
+}
+
+#[redis_cached(key = "m:<id>", ttl = |value| Duration::from_secs(*value), cache_if = is_even, detach = false)]
+pub async fn of_value(id: u64) -> Option<u64> {
+    Some(id)
+}
+
+#[redis_cached(key = "n:<id>", cache_if = move |value| *value > least, fail_open = false, skip(least))]
+pub async fn of_parameters(least: u64, id: u64) -> Result<u64, cache_runtime::Error> {
+    Ok(id)
+}
+
+#[redis_cached(key = "o:<id>", timeout = "2s", fail_open = false, err_ttl = 1, ttl = |_| TTL)]
+pub async fn late(id: u64) -> Result<u64, Late> {
+    Ok(id)
+}
+
+#[derive(serde::Serialize, serde::Deserialize)]
+pub struct Late;
+
+impl From<cache_runtime::Error> for Late {
+    fn from(_: cache_runtime::Error) -> Self {
+        Self
+    }
+}
+
 impl Service {
     #[redis_cached(key = "h:<id>", cache = &self.cache, ttl = self.ttl, skip(self))]
     pub async fn method(&self, id: u64) -> u64 {
@@ -73,6 +116,12 @@ async fn entries(cache: &Cache, service: &Service) {
     let _ = named(1).invalidate().await;
     let _ = given_entry(cache, 1).invalidate().await;
     let _ = service.method_entry(1).invalidate().await;
+    let _ = durations_entry(1).invalidate().await;
+    let _ = kept_entry(1).invalidate().await;
+    let _ = of_expressions_entry(service, 1).invalidate().await;
+    let _ = of_value_entry(1).invalidate().await;
+    let _ = of_parameters_entry(1).invalidate().await;
+    let _ = late_entry(1).invalidate().await;
     let _ = no_entry(1).await;
     let _ = service.user(1).await;
 }

@@ -28,13 +28,14 @@ use std::fmt::{Display, Error};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use cache_runtime::{KeyPart, redis_cached};
 use tokio::task::yield_now;
 
 /// A database.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Db {
     name: String,
 }
@@ -64,7 +65,46 @@ pub async fn borrowed<'a>(db: &'a Db, name: &'a str) -> usize {
     db.name.len() + name.len()
 }
 
+/// Reads, in a task.
+#[redis_cached(
+    key = "detached:<id>:<name>",
+    stale_while_revalidate = 60,
+    timeout = "2s",
+    early_refresh = 1.0,
+    none_ttl = 1,
+    cache_if = |text| !text.is_empty(),
+    skip(db)
+)]
+pub async fn detached(mut db: &Db, id: u64, name: &str) -> Option<String> {
+    if db.name.is_empty() {
+        db = db.other();
+    }
+    yield_now().await;
+    Some(format!("{}{id}{name}", db.name))
+}
+
+/// Reads what may be kept.
+#[redis_cached(key = "hooks:<id>", ttl = |value| Duration::from_secs(*value), err_ttl = 1, stale_if_error = 60)]
+pub async fn hooks(id: u64) -> Result<u64, String> {
+    yield_now().await;
+    Ok(id)
+}
+
 impl Db {
+    const fn other(&self) -> &Self {
+        self
+    }
+
+    /// Reads, in a task.
+    #[redis_cached(key = "detached:<self.name>:<id>", detach = true, skip(pair))]
+    pub async fn detached(&self, id: u64, (pair, _): &(String, u64)) -> String {
+        const fn twice(id: u64) -> u64 {
+            id * 2
+        }
+        yield_now().await;
+        format!("{}{}{pair}", self.name, twice(id))
+    }
+
     /// Reads.
     #[redis_cached(key = "method:<id>", skip(self))]
     pub async fn method(&self, id: u64) -> u64 {
@@ -107,6 +147,8 @@ pub trait ReadAny {
     async fn read_any(&self, pair: (u64, u64), name: &str) -> Result<u64, Error>;
     /// Reads what is shared.
     async fn read_shared(self: Arc<Self>, id: u64) -> u64;
+    /// Reads in a task.
+    async fn read_detached(&self, name: &str, id: u64) -> u64;
 }
 
 #[async_trait]
@@ -118,6 +160,13 @@ impl ReadAny for Db {
             return Err(Error);
         }
         Ok(id + more)
+    }
+
+    #[redis_cached(key = "detached:any:<self.name>:<id>", timeout = 1, skip(name))]
+    async fn read_detached(&self, name: &str, mut id: u64) -> u64 {
+        yield_now().await;
+        id += 1;
+        id + u64::from(self.name.as_str() == name)
     }
 
     #[redis_cached(key = "shared:<self.name>:<id>")]

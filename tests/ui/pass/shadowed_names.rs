@@ -48,8 +48,20 @@ mod cached {
         ::core::option::Option::Some(__plan + __body + __r + PLAN)
     }
 
+    #[redis_cached(
+        key = "detached:<__plan>:<__load>:<__kind>:<__self>",
+        timeout = 1,
+        none_ttl = 1,
+        cache_if = |value| *value > PLAN,
+        ttl = |_| ::core::time::Duration::from_secs(1)
+    )]
+    pub async fn detached(__plan: u64, __load: &u64, __kind: &u64, __self: &u64) -> ::core::option::Option<u64> {
+        ::core::option::Option::Some(__plan + *__load + *__kind + *__self + PLAN)
+    }
+
     fn _use() {
         let _ = (names(1, 2, 3), names_entry(1, 2, 3));
+        let _ = (detached(1, &2, &3, &4), detached_entry(1, &2, &3, &4));
     }
 }
 
