@@ -75,20 +75,16 @@ impl Child {
             return None;
         }
         let begun = Instant::now();
-        match tokio::time::timeout(BOUND + GRACE, self.lines.next_line()).await {
-            Ok(line) => match line.expect("the program says UTF-8") {
-                Some(line) => Some(line.parse().unwrap_or_else(|()| panic!("the program said {line:?}"))),
-                None => {
-                    self.done = true;
-                    let status = self.process.wait().await.expect("the program is a child of this process");
-                    (!status.success()).then(|| Event::Died { took: begun.elapsed() })
-                }
-            },
-            Err(_) => {
-                self.done = true;
-                Some(Event::Late)
-            }
+        let Ok(line) = tokio::time::timeout(BOUND + GRACE, self.lines.next_line()).await else {
+            self.done = true;
+            return Some(Event::Late);
+        };
+        if let Some(line) = line.expect("the program says UTF-8") {
+            return Some(line.parse().unwrap_or_else(|()| panic!("the program said {line:?}")));
         }
+        self.done = true;
+        let status = self.process.wait().await.expect("the program is a child of this process");
+        (!status.success()).then(|| Event::Died { took: begun.elapsed() })
     }
 
     /// Says that the server is down.

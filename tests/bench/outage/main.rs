@@ -1,8 +1,8 @@
 //! What callers see while Redis is away: this project beside `cached`, `hitbox` and `cachekit-rs`, in one run.
 //!
 //! Each cell of the table is a process of its own on a server of its own: a panic, an abort or a hang of one ends that
-//! cell. All cells run side by side, since all that they do is wait; the longest of them is how long the run takes, about
-//! three minutes. How each library is set up, and why, stands in its file in `libraries/src`. They are a package outside of
+//! cell. All cells run side by side, since all that they do is wait; the longest of them is how long the run takes, less
+//! than three minutes. How each library is set up, and why, stands in its file in `libraries/src`. They are a package outside of
 //! the workspace, which this benchmark builds below the target folder: what they depend on burdens no other build.
 //!
 //! Afterwards, alone, what an outage adds to a call of this project's attribute: see [`added`].

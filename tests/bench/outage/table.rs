@@ -79,7 +79,9 @@ fn said(event: &Event) -> Option<&str> {
 }
 
 fn time(took: Duration) -> String {
-    if took < Duration::from_secs(1) {
+    if took < Duration::from_millis(1) {
+        format!("{} µs", took.as_micros())
+    } else if took < Duration::from_secs(1) {
         format!("{} ms", took.as_millis())
     } else {
         format!("{:.1} s", took.as_secs_f64())
