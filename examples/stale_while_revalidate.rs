@@ -41,7 +41,7 @@ async fn main() -> Result<(), Error> {
         println!(
             "{:4.1} s  {:<15}  {outcome:<8}  {:3} ms",
             (asked - begun).as_secs_f64(),
-            answer.unwrap_or_else(|error| error.to_owned()),
+            answer.unwrap_or_else(ToOwned::to_owned),
             asked.elapsed().as_millis(),
         );
         tokio::time::sleep(Duration::from_millis(300)).await;

@@ -1,5 +1,6 @@
 //! What a user sees of the cache, in memory and on a real server.
 
+mod breaker;
 mod commands;
 mod configurations;
 mod connections;
@@ -7,9 +8,11 @@ mod detached;
 mod failing_origin;
 mod freshness;
 mod harness;
+mod holders;
 mod invalidation;
 mod lock;
 mod lost_answers;
+mod memory;
 mod outage;
 mod processes;
 mod runtimes;

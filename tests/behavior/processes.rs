@@ -1,5 +1,6 @@
-//! Two real processes on one Redis.
+//! Real processes on one Redis.
 
+use futures_util::future::join_all;
 use redis::aio::MultiplexedConnection;
 use support::{RedisServer, Worker};
 
@@ -24,7 +25,7 @@ async fn runs(client: &mut MultiplexedConnection) -> u64 {
 async fn two_hundred_callers_of_a_cold_key_in_two_processes_are_one_run() {
     let server = RedisServer::start().await;
     let mut client = server.client().await;
-    let (mut one, mut two) = workers("hundred-callers", &server).await;
+    let (mut one, mut two) = workers("callers 100", &server).await;
     let mut traffic = server.traffic().await;
 
     one.tell("go").await;
@@ -44,7 +45,7 @@ async fn two_hundred_callers_of_a_cold_key_in_two_processes_are_one_run() {
 async fn two_hundred_callers_that_start_together_are_one_run() {
     let server = RedisServer::start().await;
     let mut client = server.client().await;
-    let (mut one, mut two) = workers("hundred-callers", &server).await;
+    let (mut one, mut two) = workers("callers 100", &server).await;
     let mut traffic = server.traffic().await;
 
     tokio::join!(one.tell("go"), two.tell("go"));
@@ -57,10 +58,30 @@ async fn two_hundred_callers_that_start_together_are_one_run() {
 }
 
 #[tokio::test]
-async fn when_the_process_that_runs_is_killed_the_other_one_takes_over() {
+async fn two_thousand_callers_of_a_cold_key_in_ten_processes_are_one_run() {
+    let server = RedisServer::start().await;
+    let (url, mut client) = (server.url(), server.client().await);
+    let mut workers = join_all((0..10).map(|_| Worker::start(WORKER, "patient-callers 200", Some(&url)))).await;
+    let mut traffic = server.traffic().await;
+
+    join_all(workers.iter_mut().map(|worker| worker.tell("go"))).await;
+    traffic.until("blpop", 1).await;
+    // Nearly everybody has asked: who waits for another process asks twice.
+    traffic.until("get", 2_000).await;
+    let_go(&mut client).await;
+
+    let heard = join_all(workers.iter_mut().map(Worker::hear)).await;
+    assert!(heard.iter().all(|heard| heard.starts_with("107 ")), "{heard:?}");
+    assert_eq!(heard.iter().filter(|heard| heard.contains("miss")).count(), 1, "{heard:?}");
+    assert!(heard.iter().all(|heard| !heard.contains("degraded")), "{heard:?}");
+    assert_eq!(runs(&mut client).await, 1);
+}
+
+/// One process runs the body and is killed, another one waits for its value.
+async fn is_taken_over_from(scenario: &str) {
     let server = RedisServer::start().await;
     let mut client = server.client().await;
-    let (mut holder, mut waiter) = workers("one-caller-short-lease", &server).await;
+    let (mut holder, mut waiter) = workers(scenario, &server).await;
     let mut traffic = server.traffic().await;
 
     holder.tell("go").await;
@@ -73,6 +94,44 @@ async fn when_the_process_that_runs_is_killed_the_other_one_takes_over() {
     let_go(&mut client).await;
     assert_eq!(waiter.hear().await, "207");
     assert_eq!(runs(&mut client).await, 2);
+}
+
+#[tokio::test]
+async fn when_the_process_that_runs_is_killed_the_other_one_takes_over() {
+    is_taken_over_from("one-caller-short-lease").await;
+}
+
+#[tokio::test]
+async fn when_the_process_that_runs_is_killed_under_the_default_lease_the_other_one_takes_over() {
+    is_taken_over_from("one-caller-default-lease").await;
+}
+
+#[tokio::test]
+async fn a_process_that_paused_for_longer_than_its_lease_stores_nothing_and_has_its_answer() {
+    let server = RedisServer::start().await;
+    let mut client = server.client().await;
+    let (mut paused, mut next) = workers("one-caller-default-lease", &server).await;
+    let mut traffic = server.traffic().await;
+
+    paused.tell("go").await;
+    traffic.until("blpop", 1).await;
+    paused.pause();
+    next.tell("go").await;
+    traffic.until("blpop", 2).await;
+    let_go(&mut client).await;
+    assert_eq!(next.hear().await, "207");
+    let stored = entry(&mut client).await;
+    assert!(stored.is_some(), "who took over stores its value");
+
+    paused.resume();
+    assert_eq!(paused.hear().await, "107");
+    assert_eq!(entry(&mut client).await, stored);
+    assert_eq!(runs(&mut client).await, 2);
+}
+
+/// What is at the key of the workers.
+async fn entry(client: &mut MultiplexedConnection) -> Option<Vec<u8>> {
+    redis::cmd("GET").arg("held:7").query_async(client).await.expect("the server is up")
 }
 
 #[tokio::test]

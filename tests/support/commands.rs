@@ -79,36 +79,45 @@ impl Traffic {
 
     /// Waits until clients have sent this command `times` times since the listening began.
     pub async fn until(&mut self, name: &str, times: usize) {
-        while self.seen.get(name).copied().unwrap_or(0) < times {
-            self.next().await;
-        }
+        let sent = async {
+            while self.seen.get(name).copied().unwrap_or(0) < times {
+                self.next().await;
+            }
+        };
+        within(&format!("{times} times `{name}`"), sent).await;
     }
 
     /// The names of the commands sent since the last call, in lower case, in order, without those that open a
     /// connection and without what scripts call.
     pub async fn sent(&mut self) -> Vec<String> {
+        let lines = self.lines().await;
+        lines.iter().filter_map(|line| command(line)).filter(|name| !is_set_up(name)).collect()
+    }
+
+    /// All that the server did since the last call, what scripts called too, as `MONITOR` tells it.
+    pub async fn lines(&mut self) -> Vec<String> {
         const MARK: &str = "traffic-so-far";
         let client = redis::Client::open(self.url.as_str()).expect("the server's URL is well formed");
         let mut connection = client.get_multiplexed_async_connection().await.expect("the server is up");
         let _: String = redis::cmd("ECHO").arg(MARK).query_async(&mut connection).await.expect("the server is up");
 
-        let mut sent = Vec::new();
+        let mut lines = Vec::new();
         loop {
-            match self.next().await {
-                Some((_, line)) if line.contains(MARK) => return sent,
-                Some((name, _)) if !is_set_up(&name) => sent.push(name),
-                _ => {}
+            let line = self.next().await;
+            if line.contains(MARK) {
+                return lines;
             }
+            lines.push(line);
         }
     }
 
-    /// The next command of a client and its whole line; `None` for one that a script ran.
-    async fn next(&mut self) -> Option<(String, String)> {
+    async fn next(&mut self) -> String {
         let line = within("a line of MONITOR", self.lines.next_line()).await.expect("MONITOR goes on");
         let line = line.expect("MONITOR goes on while the server is up");
-        let name = command(&line)?;
-        *self.seen.entry(name.clone()).or_default() += 1;
-        Some((name, line))
+        if let Some(name) = command(&line) {
+            *self.seen.entry(name).or_default() += 1;
+        }
+        line
     }
 }
 

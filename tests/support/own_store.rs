@@ -1,7 +1,7 @@
 //! A store as a user would write one: a map under one lock, and the decisions that the crate makes for it.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -10,10 +10,10 @@ use cache_runtime::store::{
 };
 use cache_runtime::{Error, Store};
 
-/// The map: entries that are past their expiry are not there.
-#[derive(Debug, Default)]
+/// The map: entries that are past their expiry are not there. A clone is the same map.
+#[derive(Clone, Debug, Default)]
 pub struct OwnStore {
-    entries: Mutex<HashMap<String, (Bytes, Instant)>>,
+    entries: Arc<Mutex<HashMap<String, (Bytes, Instant)>>>,
 }
 
 type Entries<'s> = MutexGuard<'s, HashMap<String, (Bytes, Instant)>>;

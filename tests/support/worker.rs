@@ -2,6 +2,7 @@
 
 use std::process::Stdio;
 
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
@@ -16,11 +17,12 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Runs `program` (`env!("CARGO_BIN_EXE_worker")`) with a scenario and `REDIS_URL`, or without that, and waits until
-    /// it says `ready`.
+    /// Runs `program` (`env!("CARGO_BIN_EXE_worker")`) with a scenario, which is a name and what it takes, and
+    /// `REDIS_URL`, or without that, and waits until it says `ready`.
     pub async fn start(program: &str, scenario: &str, redis_url: Option<&str>) -> Self {
         let mut process = Command::new(program)
-            .args(["--scenario", scenario])
+            .arg("--scenario")
+            .args(scenario.split(' '))
             .env_remove("REDIS_URL")
             .envs(redis_url.map(|url| ("REDIS_URL", url)))
             .stdin(Stdio::piped())
@@ -50,5 +52,27 @@ impl Worker {
     /// Kills the process, as a crash or the kernel's out-of-memory killer would: nothing of it runs any more.
     pub async fn kill(&mut self) {
         self.process.kill().await.expect("the worker can be killed while it runs");
+    }
+
+    /// Stops the process in its tracks, as a machine that pauses does: it holds what it holds, and does nothing.
+    /// [`Worker::resume`] ends it.
+    pub fn pause(&self) {
+        self.signal(Signal::STOP);
+        // The signal is asynchronous: only this says that the process has stopped. It does not reap it.
+        waitpid(Some(self.pid()), WaitOptions::UNTRACED).expect("the worker is a child of this process");
+    }
+
+    /// Lets a paused process go on.
+    pub fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).expect("the worker can be signalled while it runs");
+    }
+
+    fn pid(&self) -> Pid {
+        let id = self.process.id().and_then(|id| i32::try_from(id).ok());
+        id.and_then(Pid::from_raw).expect("the worker runs")
     }
 }

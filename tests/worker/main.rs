@@ -1,28 +1,40 @@
 //! A second process for the tests that need one: it says `ready`, waits for `go`, plays its scenario, says what came out.
 
+mod zipf;
+
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, Write};
 use std::time::Duration;
 
-use cache_runtime::{Cache, redis_cached, report};
+use cache_runtime::{Cache, Report, redis_cached, report};
 use futures_util::future::join_all;
+use redis::AsyncConnectionConfig;
+use redis::aio::MultiplexedConnection;
+use support::PATIENCE;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let mut args = std::env::args().skip(1);
     let (Some("--scenario"), Some(scenario)) = (args.next().as_deref(), args.next()) else {
-        panic!("usage: worker --scenario <name>")
+        panic!("usage: worker --scenario <name> <what it takes>")
     };
+    let takes: Vec<_> = args.collect();
     say("ready");
     assert_eq!(hear(), "go", "the first line told");
     match scenario.as_str() {
         "echo" => say(&hear()),
-        "hundred-callers" => hundred_callers().await,
+        "callers" => say(&outcomes(&join_all((0..number(&takes[0])).map(|_| report(held(7)))).await)),
+        "patient-callers" => {
+            let cache = Cache::builder().redis_url(redis_url()).deadline(PATIENCE).build();
+            cache.and_then(Cache::install).expect("the URL is well formed, and nothing is installed yet");
+            say(&outcomes(&join_all((0..number(&takes[0])).map(|_| report(patient(7)))).await));
+        }
         "one-caller-short-lease" => say(&short_lease(7).await.to_string()),
+        "one-caller-default-lease" => say(&default_lease(7).await.to_string()),
+        "zipf" => say(&zipf::play(&takes, redis_url()).await),
         "nothing-installed" => say(&outcomes(&join_all([report(counted(7))]).await)),
         "installed-with-prefix" => {
-            let url = std::env::var("REDIS_URL").expect("the scenario needs a server");
-            let cache = Cache::builder().redis_url(url).prefix("prod").build().expect("the URL is well formed");
+            let cache = Cache::builder().redis_url(redis_url()).prefix("prod").build().expect("the URL is well formed");
             cache.install().expect("nothing is installed yet");
             say(&outcomes(&join_all([report(counted(7))]).await));
         }
@@ -36,9 +48,12 @@ async fn main() {
     }
 }
 
-/// A cold key, asked for a hundred times at once.
-async fn hundred_callers() {
-    say(&outcomes(&join_all((0..100).map(|_| report(held(7)))).await));
+fn number(text: &str) -> u64 {
+    text.parse().expect("the scenario takes a number")
+}
+
+fn redis_url() -> String {
+    std::env::var("REDIS_URL").expect("the scenario needs a server")
 }
 
 #[redis_cached(key = "held:<id>", ttl = 600, lock = true)]
@@ -46,20 +61,38 @@ async fn held(id: u64) -> u64 {
     held_run().await + id
 }
 
-#[redis_cached(key = "held:<id>", ttl = 600, lock(wait = "20s", lease = "200ms"))]
+/// On a machine that does other things besides: nothing of it is a matter of time.
+#[redis_cached(key = "held:<id>", ttl = 600, lock(wait = "60s", lease = "60s"))]
+async fn patient(id: u64) -> u64 {
+    held_run().await + id
+}
+
+/// Who waits for it waits longer than a test does: only the end of the lease can be what lets it go.
+#[redis_cached(key = "held:<id>", ttl = 600, lock(wait = "60s"))]
+async fn default_lease(id: u64) -> u64 {
+    held_run().await + id
+}
+
+#[redis_cached(key = "held:<id>", ttl = 600, lock(wait = "60s", lease = "200ms"))]
 async fn short_lease(id: u64) -> u64 {
     held_run().await + id
 }
 
 /// A run that every process counts at the same place, and that ends when the test says so.
 async fn held_run() -> u64 {
-    let url = std::env::var("REDIS_URL").expect("the scenario needs a server");
-    let client = redis::Client::open(url).expect("the URL is well formed");
-    let mut connection = client.get_multiplexed_async_connection().await.expect("the server is up");
+    let mut connection = patient_connection(redis_url()).await;
     let run: u64 = redis::cmd("INCR").arg("test:runs").query_async(&mut connection).await.expect("the server is up");
     let _: (String, String) =
-        redis::cmd("BLPOP").arg("test:let-go").arg(20).query_async(&mut connection).await.expect("the test lets go");
+        redis::cmd("BLPOP").arg("test:let-go").arg(60).query_async(&mut connection).await.expect("the test lets go");
     run * 100
+}
+
+/// A connection that waits for its answers however long they take: the client's default is half a second, which a paused
+/// process and a busy machine are late by.
+async fn patient_connection(url: String) -> MultiplexedConnection {
+    let client = redis::Client::open(url).expect("the URL is well formed");
+    let patient = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+    client.get_multiplexed_async_connection_with_config(&patient).await.expect("the server is up")
 }
 
 #[redis_cached(key = "counted:<id>")]
@@ -73,7 +106,7 @@ async fn timed(id: u64) -> u64 {
 }
 
 /// `7 hit:1 miss:1`: the values, each once, and how often each outcome came.
-fn outcomes(answers: &[(u64, cache_runtime::Report)]) -> String {
+fn outcomes(answers: &[(u64, Report)]) -> String {
     let mut values: Vec<_> = answers.iter().map(|(value, _)| value.to_string()).collect();
     values.sort_unstable();
     values.dedup();

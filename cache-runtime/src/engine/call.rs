@@ -70,6 +70,8 @@ pub(crate) struct Call {
 pub(crate) enum Step {
     /// Decode this entry and serve it.
     Decode(Found),
+    /// Wait for another caller's run.
+    Wait(Seat),
     /// Serve the `None` that another caller's run returned.
     Absent,
     /// Serve the error that another caller's run returned.
@@ -170,7 +172,13 @@ impl Call {
     /// Finds out what to do next. What a hit does not need is boxed: a caller's future carries room for the hit only.
     /// A cache that fails is an answer where the function `refuses` to do without.
     pub(crate) async fn next(&mut self) -> Step {
-        match self.choose().await {
+        let step = self.choose().await;
+        self.in_turn(step).await
+    }
+
+    /// The step, once it is its turn.
+    async fn in_turn(&mut self, step: Step) -> Step {
+        match step {
             Step::Load(run) if self.blind => Box::pin(self.takes_turn(run)).await,
             step => step,
         }
@@ -185,35 +193,32 @@ impl Call {
             Mode::Refresh => return Box::pin(self.refresh()).await,
             Mode::Cached => {}
         }
-        while self.attempts < MAX_ATTEMPTS {
-            self.attempts += 1;
-            match self.look().await {
-                Ok(Some(found)) => return Step::Decode(found),
-                Ok(None) => {}
-                Err(error) if self.refuses => return Step::Refuse(error),
-                Err(error) => self.goes_blind("get", &error),
-            }
-            if let Some(found) = self.copy() {
-                return Step::Decode(found);
-            }
-            if self.is_inside_itself() {
-                return Self::alone(Outcome::Bypassed);
-            }
-            if !self.is_in_runtime() {
-                return Self::alone(Outcome::Degraded);
-            }
-            self.entered();
-            let (group, arrival, key) = (self.group, self.arrival(), Arc::clone(self.shared_key()));
-            let next = match self.cache.engine().flights.enter(&key, group, arrival) {
-                Enter::Lead(lead) => Some(Box::pin(self.lead(lead)).await),
-                Enter::Wait(seat) => Box::pin(self.wait(seat)).await,
-            };
-            if let Some(next) = next {
-                return next;
-            }
+        if self.attempts == MAX_ATTEMPTS {
+            observe::gave_up(self.request.site, &self.request.key);
+            return Self::alone(self.miss());
         }
-        observe::gave_up(self.request.site, &self.request.key);
-        Self::alone(self.miss())
+        self.attempts += 1;
+        match self.look().await {
+            Ok(Some(found)) => return Step::Decode(found),
+            Ok(None) => {}
+            Err(error) if self.refuses => return Step::Refuse(error),
+            Err(error) => self.goes_blind("get", &error),
+        }
+        if let Some(found) = self.copy() {
+            return Step::Decode(found);
+        }
+        if self.is_inside_itself() {
+            return Self::alone(Outcome::Bypassed);
+        }
+        if !self.is_in_runtime() {
+            return Self::alone(Outcome::Degraded);
+        }
+        self.entered();
+        let (group, arrival, key) = (self.group, self.arrival(), Arc::clone(self.shared_key()));
+        match self.cache.engine().flights.enter(&key, group, arrival) {
+            Enter::Lead(lead) => Box::pin(self.lead(lead)).await,
+            Enter::Wait(seat) => Step::Wait(seat),
+        }
     }
 
     /// Looks into a store of this process, where there is nothing to wait for; `Some` is a value to serve.
@@ -284,16 +289,22 @@ impl Call {
     }
 
     /// Waits for a flight of this process; `None` where it came to nothing that this call may take.
-    async fn wait(&mut self, mut seat: Seat) -> Option<Step> {
+    pub(super) async fn wait(&mut self, seat: Seat) -> Option<Step> {
+        let step = self.landed(seat).await?;
+        Some(self.in_turn(step).await)
+    }
+
+    async fn landed(&mut self, mut seat: Seat) -> Option<Step> {
         let limit = self.request.lock.wait;
         let patience = Patience { limit, since: self.entered(), leader: self.cache.engine().deadline * 2 };
+        // Not by `pause`, whose future holds what it waits for twice: thousands of callers may wait here.
+        let paused = clock::now();
         let landing = match self.answer_by() {
-            Some(by) => match timeout_at(by, self.budget.pause(seat.landing(patience))).await {
-                Ok(landing) => landing,
-                Err(_) => return Some(Step::Late),
-            },
-            None => self.budget.pause(seat.landing(patience)).await,
+            Some(by) => timeout_at(by, seat.landing(patience)).await.ok(),
+            None => Some(seat.landing(patience).await),
         };
+        self.budget.refund(paused);
+        let Some(landing) = landing else { return Some(Step::Late) };
         let Some((evidence, landing)) = landing else {
             observe::waited_too_long(self.request.site, &self.request.key, limit);
             if patience.is_over() {

@@ -13,6 +13,7 @@ use super::hooks::Hooks;
 use super::kind::Output;
 use super::late::{Late, Patience};
 use super::load::{Answer, Audience, Load, Owned, Typed};
+use super::single_flight::Seat;
 use crate::codec::Coding;
 use crate::observe;
 use crate::policy::freshness::Refresh;
@@ -85,6 +86,18 @@ impl Stage {
         }))
     }
 
+    /// A caller that waits has given up the room that its look needed, since thousands may wait; it needs it again if the
+    /// wait comes to nothing.
+    fn waiting(mut call: Box<Call>, seat: Seat) -> Self {
+        Self::Choosing(Box::pin(async move {
+            let step = match call.wait(seat).await {
+                Some(step) => step,
+                None => Box::pin(call.next()).await,
+            };
+            (call, step)
+        }))
+    }
+
     /// Goes on until there is an answer. A stage that panics is gone.
     pub(super) fn poll(&mut self, context: &mut Context<'_>, load: &mut dyn Load) -> Poll<()> {
         loop {
@@ -136,6 +149,7 @@ impl Stage {
                 return Self::Over;
             }
             Step::Decode(found) => call.cannot_use(&found),
+            Step::Wait(seat) => return Self::waiting(call, seat),
             Step::Absent if load.answer().none() => {
                 call.coalesced_none();
                 return Self::Over;

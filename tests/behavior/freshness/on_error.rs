@@ -20,7 +20,7 @@ on_every_store!(an_old_value_is_served_for_an_error_and_for_a_panic_and_the_orig
 async fn failing(cache: &Cache, origin: &Origin, id: u64) -> Result<u64, String> {
     match origin.run().await {
         1 => Ok(id),
-        run if run % 2 == 0 => Err(format!("run {run} failed")),
+        run if run.is_multiple_of(2) => Err(format!("run {run} failed")),
         run => panic!("run {run} panicked"),
     }
 }

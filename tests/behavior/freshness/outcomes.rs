@@ -63,7 +63,7 @@ async fn an_error_is_stored_for_its_own_time(stage: Stage) {
     assert_eq!(refused(&stage.cache, &origin).await, Ok(3), "a value is a value");
 }
 
-#[redis_cached(key = "odd", ttl = 600, cache_if = |run: &u64| run % 2 == 0, cache = cache, skip(cache, origin))]
+#[redis_cached(key = "odd", ttl = 600, cache_if = |run: &u64| run.is_multiple_of(2), cache = cache, skip(cache, origin))]
 async fn even_runs(cache: &Cache, origin: &Origin) -> u64 {
     origin.run().await
 }
