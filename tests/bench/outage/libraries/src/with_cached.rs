@@ -37,7 +37,7 @@ async fn report(id: u64) -> Result<Report, ReportError> {
     ty = "cached::AsyncRedisCache<u64, Report>",
     create = r#" {
         AsyncRedisCache::builder("report_managed")
-            .ttl(Duration::from_secs(600))
+            .ttl(Duration::from_mins(10))
             .connection_manager(true)
             .build()
             .await

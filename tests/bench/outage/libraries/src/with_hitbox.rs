@@ -25,7 +25,7 @@ impl Library for Hitbox {
     async fn connect(url: &str) -> Result<Self, String> {
         let backend = RedisBackend::builder().connection(ConnectionMode::single(url)).build();
         let one = ConcurrencyLimit::new(1).expect("one is within the limits of the limit");
-        let policy = PolicyConfig::builder().ttl(Duration::from_secs(600)).concurrency(one).build();
+        let policy = PolicyConfig::builder().ttl(Duration::from_mins(10)).concurrency(one).build();
         let cache = Cache::builder()
             .backend(backend.map_err(|error| error.to_string())?)
             .policy(policy)
