@@ -1,7 +1,7 @@
 //! A connection that is made anew after it was killed.
 
 use redis::aio::MultiplexedConnection;
-use redis::{FromRedisValue, RedisResult};
+use redis::{AsyncConnectionConfig, FromRedisValue, RedisResult};
 use tokio::sync::Mutex;
 
 /// A server, and the connection to it while there is one.
@@ -31,7 +31,9 @@ impl Link {
         if let Some(connection) = &*connection {
             return Ok(connection.clone());
         }
-        let made = self.client.get_multiplexed_async_connection().await?;
+        // The client's default is half a second, which a busy machine is late by.
+        let patient = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+        let made = self.client.get_multiplexed_async_connection_with_config(&patient).await?;
         Ok(connection.insert(made).clone())
     }
 }

@@ -26,6 +26,9 @@ const SWAP: &str = r"
     return 1
 ";
 
+/// How often a look is asked again.
+const GET_TRIES: u32 = 5;
+
 /// Whether a commit looks for its lease.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Commits {
@@ -83,8 +86,16 @@ impl OwnRedis {
 
 impl Store for OwnRedis {
     async fn get(&self, key: &str) -> Result<Option<Bytes>, Error> {
-        let entry: Option<Vec<u8>> = self.ask(redis::cmd("GET").arg(key)).await?;
-        Ok(entry.map(Bytes::from))
+        // Asked again where the connection was cut, as the cache does on its own: a call that cannot look shares runs by
+        // key alone, and then the history has reads that it must not have.
+        let mut tries = 0;
+        loop {
+            match self.ask::<Option<Vec<u8>>>(redis::cmd("GET").arg(key)).await {
+                Ok(entry) => return Ok(entry.map(Bytes::from)),
+                Err(error) if tries == GET_TRIES => return Err(error),
+                Err(_) => tries += 1,
+            }
+        }
     }
 
     async fn lease(&self, key: &str, request: &LeaseRequest) -> Result<Leased, Error> {
