@@ -17,12 +17,13 @@ macro_rules! event {
     };
 }
 
-/// A call has its answer.
-pub(crate) fn outcome(site: &Site, key: &str, outcome: Outcome) {
+/// A call has its answer; `age` is that of the value, where one came from the store.
+pub(crate) fn outcome(site: &Site, key: &str, outcome: Outcome, age: impl Fn() -> Option<Duration>) {
+    let age_ms = || age().map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
     if outcome == Outcome::Hit {
-        event!(trace, site, key, outcome = outcome.as_str(), "cached call");
+        event!(trace, site, key, outcome = outcome.as_str(), age_ms = age_ms(), "cached call");
     } else {
-        event!(debug, site, key, outcome = outcome.as_str(), "cached call");
+        event!(debug, site, key, outcome = outcome.as_str(), age_ms = age_ms(), "cached call");
     }
 }
 

@@ -126,7 +126,7 @@ impl Found {
 
 /// A call has its answer.
 pub(super) fn ended(site: &'static Site, key: &str, outcome: Outcome, served: Option<(Header, &Engine)>, stored: bool) {
-    observe::outcome(site, key, outcome);
+    observe::outcome(site, key, outcome, || served.map(|(header, engine)| header.age(engine.backend.now())));
     scope::record(|| {
         let served = served.map(|(header, engine)| (header, engine.backend.now()));
         CallReport {

@@ -236,7 +236,7 @@ impl Fill {
         if reports {
             self.call.ended(self.outcome, self.served, stored);
         } else {
-            observe::outcome(self.call.request.site, &self.call.request.key, self.outcome);
+            observe::outcome(self.call.request.site, &self.call.request.key, self.outcome, || None);
         }
     }
 

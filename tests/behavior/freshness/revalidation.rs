@@ -34,6 +34,7 @@ async fn strict(cache: &Cache, origin: &Origin, id: u64) -> u64 {
 }
 
 async fn a_stale_value_is_served_at_once_and_one_refresh_replaces_it(stage: Stage) {
+    let events = Events::capture();
     let origin = Arc::new(Origin::default());
     let call = || stale(&stage.cache, &origin, 1);
     assert_eq!(call().await, 1);
@@ -45,6 +46,8 @@ async fn a_stale_value_is_served_at_once_and_one_refresh_replaces_it(stage: Stag
     assert!(called.stale_for().is_some() && called.age() > called.stale_for());
     assert_eq!(join_all((0..100).map(|_| call())).await, vec![1; 100]);
     assert_eq!(origin.runs(), 2, "one refresh for all");
+    let served = events.all().into_iter().rfind(|event| event.field("outcome") == Some("stale")).expect("it is traced");
+    assert!(served.field("age_ms").is_some() && served.field("key") == Some("stale:1"), "{served:?}");
 
     origin.let_go();
     while call().await == 1 {
