@@ -44,6 +44,9 @@ const BESIDE: usize = 50;
 /// What a process may grow by, in kilobytes: four times what the calls that hang at the same time take.
 const GROWTH: usize = 8 * 1024;
 
+/// The end of a body is noted so long before its callers have its value, at the most.
+const LANDING: u64 = 5_000_000;
+
 /// So long after the fault begins, and before it ends, calls may still, or again, be served.
 const EDGE: u64 = 700_000_000;
 
@@ -154,7 +157,7 @@ impl Day {
     /// Whether a read of the time of the fault got its version from a body of its process that ran when it began.
     fn shared_a_body(&self, read: &Operation) -> bool {
         let Times { begun, recovered, .. } = self.times;
-        let ran = |load: &Operation| load.start < read.start && load.end > read.start;
+        let ran = |load: &Operation| load.start < read.start && load.end + LANDING > read.start;
         read.end > begun
             && read.start < recovered
             && read.note.ends_with("coalesced")

@@ -145,7 +145,9 @@ impl SingleFlight {
             State::Loading(evidence, _) if arrival.saw.is_some() && group == Group::default() => {
                 arrival.accepts(*evidence)
             }
-            State::Loading(evidence, _) | State::Landed(evidence, _) => *other == group && arrival.accepts(*evidence),
+            State::Loading(evidence, _) => *other == group && arrival.accepts(*evidence),
+            // That it cannot ask the store is no reason to take what had ended when it came.
+            State::Landed(evidence, _) => *other == group && Arrival { blind: false, ..arrival }.accepts(*evidence),
         };
         if let Some((_, flight)) = flights.iter().find(joins) {
             return Enter::Wait(flight.seat());
@@ -339,6 +341,17 @@ mod tests {
         assert!(matches!(enter(&flights, proven), Enter::Wait(_)));
         assert!(matches!(enter(&flights, Arrival { blind: true, ..late }), Enter::Wait(_)));
         assert!(matches!(enter(&flights, disproven), Enter::Lead(_)));
+    }
+
+    #[test]
+    fn who_cannot_ask_the_store_joins_what_runs_and_not_what_has_landed() {
+        let flights = Arc::new(SingleFlight::new());
+        let lead = lead(&flights);
+        let evidence = lead.loading(Some(LEASE));
+        let blind = Arrival { blind: true, ..arrival(&flights) };
+        assert!(matches!(enter(&flights, blind), Enter::Wait(_)));
+        lead.land(evidence, Landing::None);
+        assert!(matches!(enter(&flights, blind), Enter::Lead(_)));
     }
 
     #[test]
