@@ -8,11 +8,12 @@ use tokio::time::sleep;
 
 use crate::scene::Scene;
 
-/// Starts a replica, and waits until it has the data.
+/// Starts a replica, and waits until it has the data, and its primary knows that.
 pub(crate) async fn replica_of(scene: &Scene) -> RedisServer {
     let port = scene.server.port().to_string();
     let replica = RedisServer::start_with(&["--replicaof", "127.0.0.1", &port]).await;
     until(&replica, "the replica to have the data", |info| info.contains("master_link_status:up")).await;
+    until(&scene.server, "the primary to count on its replica", |info| info.contains("state=online")).await;
     replica
 }
 
