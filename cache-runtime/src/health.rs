@@ -23,6 +23,15 @@ impl State {
             Self::Recovering => "recovering",
         }
     }
+
+    /// The worst comes first.
+    pub(crate) const fn rank(self) -> u8 {
+        match self {
+            Self::Down => 0,
+            Self::Recovering => 1,
+            Self::Up => 2,
+        }
+    }
 }
 
 impl fmt::Display for State {
@@ -31,22 +40,23 @@ impl fmt::Display for State {
     }
 }
 
-/// How a cache fares, at one moment. An application is ready whatever this says: without its store it is slower, and its
-/// answers are right.
-///
-/// Printed, it is one line, without secrets.
+/// How one server of a store fares.
 #[derive(Clone, Debug)]
-pub struct Health {
+pub struct Server {
+    pub(crate) name: String,
     pub(crate) state: State,
     pub(crate) since: Duration,
     pub(crate) why: Option<String>,
-    pub(crate) owed: usize,
-    pub(crate) owed_error: Option<String>,
-    pub(crate) degraded: u64,
 }
 
-impl Health {
-    /// The state of the store.
+impl Server {
+    /// The address of a server, or the kind of another store.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether it is asked.
     #[must_use]
     pub fn state(&self) -> State {
         self.state
@@ -58,10 +68,56 @@ impl Health {
         self.since
     }
 
-    /// Why the store was given up, where it is not up.
+    /// Why it was given up, where it is not up.
     #[must_use]
     pub fn why(&self) -> Option<&str> {
         self.why.as_deref()
+    }
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} for {:.0?}", self.state, self.since)?;
+        self.why.iter().try_for_each(|why| write!(f, " ({why})"))
+    }
+}
+
+/// How a cache fares, at one moment. An application is ready whatever this says: without its store it is slower, and its
+/// answers are right.
+///
+/// Printed, it is one line, without secrets.
+#[derive(Clone, Debug)]
+pub struct Health {
+    /// The worst comes first.
+    pub(crate) servers: Vec<Server>,
+    pub(crate) owed: usize,
+    pub(crate) owed_error: Option<String>,
+    pub(crate) degraded: u64,
+}
+
+impl Health {
+    /// The state of the store: that of the server that fares worst.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.servers.first().map_or(State::Up, Server::state)
+    }
+
+    /// For how long that server is in that state.
+    #[must_use]
+    pub fn since(&self) -> Duration {
+        self.servers.first().map(Server::since).unwrap_or_default()
+    }
+
+    /// Why that server was given up, where it is not up.
+    #[must_use]
+    pub fn why(&self) -> Option<&str> {
+        self.servers.first().and_then(Server::why)
+    }
+
+    /// The servers: the primaries of a cluster once it has been asked, else the one store. The worst comes first.
+    #[must_use]
+    pub fn servers(&self) -> &[Server] {
+        &self.servers
     }
 
     /// How many invalidations failed and are still to be repeated.
@@ -85,14 +141,46 @@ impl Health {
 
 impl fmt::Display for Health {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} for {:.0?}", self.state, self.since)?;
-        if let Some(why) = &self.why {
-            write!(f, " ({why})")?;
+        if let [only] = &self.servers[..] {
+            write!(f, "{only}")?;
+        } else {
+            let up = self.servers.iter().filter(|server| server.state == State::Up).count();
+            write!(f, "{up} of {} servers up", self.servers.len())?;
+            for server in self.servers.iter().filter(|server| server.state != State::Up) {
+                write!(f, ", {} {server}", server.name)?;
+            }
         }
         write!(f, ", {} invalidations owed", self.owed)?;
         if let Some(error) = &self.owed_error {
             write!(f, " ({error})")?;
         }
         write!(f, ", {} calls degraded", self.degraded)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(name: &str, state: State, why: Option<&str>) -> Server {
+        Server { name: name.to_owned(), state, since: Duration::from_secs(3), why: why.map(str::to_owned) }
+    }
+
+    #[test]
+    fn health_is_one_line_that_names_the_servers_that_are_not_up() {
+        let mut health = Health {
+            servers: vec![server("db:6379", State::Down, Some("refused"))],
+            owed: 2,
+            owed_error: Some("no answer".to_owned()),
+            degraded: 7,
+        };
+        assert_eq!(health.to_string(), "down for 3s (refused), 2 invalidations owed (no answer), 7 calls degraded");
+        (health.owed, health.owed_error) = (0, None);
+        health.servers.push(server("db:6380", State::Up, None));
+        assert_eq!(
+            health.to_string(),
+            "1 of 2 servers up, db:6379 down for 3s (refused), 0 invalidations owed, 7 calls degraded"
+        );
+        assert_eq!((health.state(), health.why()), (State::Down, Some("refused")));
     }
 }

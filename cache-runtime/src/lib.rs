@@ -45,7 +45,7 @@ pub use self::codec::Postcard;
 pub use self::codec::{BuiltInCodec, Codec, CodecId, MessagePack};
 pub use self::error::{Error, ErrorKind};
 pub use self::handle::Entry;
-pub use self::health::{Health, State};
+pub use self::health::{Health, Server, State};
 pub use self::key::{KeyPart, KeyWriter};
 pub use self::report::{CacheStatus, CallReport, Outcome, Report};
 pub use self::scope::{bypass, refresh, report};

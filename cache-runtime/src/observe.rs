@@ -3,6 +3,7 @@
 //! All have the target `cache_runtime` and name the function and the key; values are never shown. What an operator
 //! should know is a warning, what happens all the time is `DEBUG` or `TRACE`.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use crate::error::Error;
@@ -124,18 +125,28 @@ pub(crate) fn no_server_time() {
 }
 
 /// A store is given up.
-pub(crate) fn store_down(why: &str) {
-    tracing::error!(target: TARGET, why, "the store is down: functions run without it, and a task probes it");
+pub(crate) fn store_down(server: &str, why: &str) {
+    tracing::error!(target: TARGET, server, why, "the store is down: functions run without it, and a task probes it");
 }
 
 /// A store answers again.
-pub(crate) fn store_recovering() {
-    tracing::info!(target: TARGET, "the store answers again, and gets a growing share of the calls");
+pub(crate) fn store_recovering(server: &str) {
+    tracing::info!(target: TARGET, server, "the store answers again, and gets a growing share of the calls");
 }
 
 /// A store has all its calls again.
-pub(crate) fn store_up() {
-    tracing::info!(target: TARGET, "the store is up");
+pub(crate) fn store_up(server: &str) {
+    tracing::info!(target: TARGET, server, "the store is up");
+}
+
+/// The map of a cluster cannot be read.
+pub(crate) fn no_cluster_map(error: &Error) {
+    tracing::warn!(target: TARGET, %error, "no node of the cluster says which has which keys");
+}
+
+/// A node of a cluster says that another one has a key.
+pub(crate) fn key_moved(slot: u16, from: &impl Display, to: &impl Display) {
+    tracing::debug!(target: TARGET, slot, %from, %to, "a hash slot has moved");
 }
 
 /// A call goes without a store that is known to be down.

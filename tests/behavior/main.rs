@@ -1,6 +1,7 @@
 //! What a user sees of the cache, in memory and on a real server.
 
 mod breaker;
+mod cluster;
 mod commands;
 mod configurations;
 mod connections;

@@ -1,6 +1,7 @@
 //! What the behaviour tests stand on: real servers, second processes, counted commands and captured events.
 //!
 //! - [`RedisServer`]: a server of the test's own on a free port, killed with the test; it can be paused, killed, restarted.
+//! - [`RedisCluster`]: several that share the hash slots.
 //! - [`Commands`] and [`Traffic`]: what the server was asked, by its own statistics and by its own `MONITOR`.
 //! - [`Liar`]: a server that lies on cue.
 //! - [`Proxy`]: what stands between a cache and its server, and its bad days.
@@ -30,6 +31,7 @@ mod origin;
 mod own_store;
 mod proxy;
 mod record;
+mod redis_cluster;
 mod redis_server;
 mod stage;
 mod worker;
@@ -47,6 +49,7 @@ pub use origin::Origin;
 pub use own_store::OwnStore;
 pub use proxy::{Fault, Proxy};
 pub use record::{Begun, say};
+pub use redis_cluster::RedisCluster;
 pub use redis_server::RedisServer;
 pub use stage::{Stage, built, cache_on};
 pub use worker::Worker;

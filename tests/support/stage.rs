@@ -2,7 +2,7 @@
 
 use cache_runtime::{Cache, CacheBuilder, Memory};
 
-use crate::{OwnStore, PATIENCE, RedisServer};
+use crate::{OwnStore, PATIENCE, RedisCluster, RedisServer};
 
 /// A cache on a store of the test's own.
 #[derive(Debug)]
@@ -10,6 +10,7 @@ pub struct Stage {
     /// The cache.
     pub cache: Cache,
     server: Option<RedisServer>,
+    _cluster: Option<RedisCluster>,
 }
 
 impl Stage {
@@ -17,7 +18,7 @@ impl Stage {
     #[expect(clippy::unused_async, reason = "called like the others, by `on_every_store!`")]
     pub async fn memory() -> Self {
         let cache = built(Cache::builder().memory(Memory::entries(1_000)));
-        Self { cache, server: None }
+        Self { cache, server: None, _cluster: None }
     }
 
     /// On a Redis of its own.
@@ -25,13 +26,20 @@ impl Stage {
         let server = RedisServer::start().await;
         // The deadline is not what these tests are about, and a busy machine is slow.
         let cache = built(Cache::builder().redis_url(server.url()).deadline(PATIENCE));
-        Self { cache, server: Some(server) }
+        Self { cache, server: Some(server), _cluster: None }
+    }
+
+    /// On a cluster of its own, of one node: what differs from a single server is the way to it.
+    pub async fn cluster() -> Self {
+        let cluster = RedisCluster::start_with(1, &[]).await;
+        let cache = built(Cache::builder().redis_cluster(cluster.urls()).deadline(PATIENCE));
+        Self { cache, server: None, _cluster: Some(cluster) }
     }
 
     /// On a store as a user would write one.
     #[expect(clippy::unused_async, reason = "called like the others, by `on_every_store!`")]
     pub async fn own() -> Self {
-        Self { cache: built(Cache::builder().store(OwnStore::default())), server: None }
+        Self { cache: built(Cache::builder().store(OwnStore::default())), server: None, _cluster: None }
     }
 
     /// The server behind the cache, if it has one.
@@ -56,6 +64,7 @@ macro_rules! on_every_store {
     ($($case:ident),+ $(,)?) => {
         $crate::on_every_store!(memory: $($case)+);
         $crate::on_every_store!(redis: $($case)+);
+        $crate::on_every_store!(cluster: $($case)+);
         $crate::on_every_store!(own: $($case)+);
     };
     ($store:ident: $($case:ident)+) => {

@@ -62,6 +62,7 @@ pub struct CacheBuilder {
 
 enum Choice {
     Url(String),
+    Cluster(Vec<String>),
     Ready(Backend),
 }
 
@@ -91,6 +92,14 @@ impl CacheBuilder {
     /// used, once for each tokio runtime, and again when a connection is lost; that Redis is away fails nothing.
     pub fn redis_url(self, url: impl Into<String>) -> Self {
         self.with(Choice::Url(url.into()))
+    }
+
+    /// Stores entries in the cluster that these nodes belong to: one of them is enough to find the others, and more are
+    /// found when that one is away. Each key is asked for at the node that has it, and a node that fails is left alone by
+    /// itself: the keys of the others are served on. All nodes are connected to as the first is, with its user, password
+    /// and TLS.
+    pub fn redis_cluster<U: Into<String>>(self, urls: impl IntoIterator<Item = U>) -> Self {
+        self.with(Choice::Cluster(urls.into_iter().map(Into::into).collect()))
     }
 
     /// Stores entries on this client's server, as [`redis_url`](Self::redis_url) does.
@@ -211,6 +220,7 @@ impl CacheBuilder {
         self.check()?;
         let backend = match self.store.take() {
             Some(Choice::Url(url)) => Backend::Redis(RedisStore::open(&url)?),
+            Some(Choice::Cluster(urls)) => Backend::Redis(RedisStore::cluster(&urls)?),
             Some(Choice::Ready(backend)) => backend,
             None => default_backend()?,
         };

@@ -15,7 +15,7 @@ use super::single_flight::{Arrival, Enter, Evidence, Group, Landing, Lead, Momen
 use super::wait::Followed;
 use super::{Engine, Request};
 use crate::cache::CacheRef;
-use crate::clock::{self, Instant};
+use crate::clock::{self, Instant, Timestamp};
 use crate::codec::Format;
 use crate::entry::{self, Expected, Flags, Header, Lookup, Token};
 use crate::error::{Error, ErrorKind};
@@ -126,9 +126,9 @@ impl Found {
 
 /// A call has its answer.
 pub(super) fn ended(site: &'static Site, key: &str, outcome: Outcome, served: Option<(Header, &Engine)>, stored: bool) {
-    observe::outcome(site, key, outcome, || served.map(|(header, engine)| header.age(engine.backend.now())));
+    observe::outcome(site, key, outcome, || served.map(|(header, engine)| header.age(engine.backend.now(key))));
     scope::record(|| {
-        let served = served.map(|(header, engine)| (header, engine.backend.now()));
+        let served = served.map(|(header, engine)| (header, engine.backend.now(key)));
         CallReport {
             function: site.function,
             key: key.to_owned(),
@@ -237,13 +237,13 @@ impl Call {
             return Ok(None);
         }
         let engine = self.cache.engine();
-        if let Some(error) = engine.outage.refuses() {
+        if let Some(error) = engine.server(&self.request.key).refuses() {
             return Err(error);
         }
         if engine.owed.is_owed(&self.request.key) {
             Box::pin(engine.pay(&mut self.budget, &self.request.key)).await?;
         }
-        let entry = engine.step(&mut self.budget, "get", pin!(engine.backend.get(&self.request.key))).await?;
+        let entry = engine.step(&mut self.budget, "get", &self.request.key, pin!(engine.backend.get(&self.request.key))).await?;
         Ok(self.sight(entry, Outcome::Hit))
     }
 
@@ -252,7 +252,7 @@ impl Call {
         (self.saw, self.take) = (None, Take::Missing);
         let freshness = self.request.freshness;
         let (engine, key, expected) = (self.cache.engine(), &self.request.key, self.expected);
-        let now = || engine.backend.now();
+        let now = || engine.backend.now(key);
         let lookup = match outcome {
             // What another caller wrote may be too long to store.
             Outcome::Coalesced => entry::classify(entry.as_deref(), key, expected, now),
@@ -279,7 +279,7 @@ impl Call {
 
     /// Takes note of a value past its freshness; `Some` when it is served all the same.
     fn sight_stale(&mut self, header: Header, bytes: &Bytes) -> Option<Found> {
-        let now = self.cache.engine().backend.now();
+        let now = self.now();
         let found = |refresh| Found { bytes: bytes.clone(), header, outcome: Outcome::Stale, refresh };
         match self.request.freshness.of_stale(&header, now) {
             Worth::Serve(refresh) => return Some(found(refresh)),
@@ -439,11 +439,11 @@ impl Call {
             lease.token(),
             self.request.lock.lease,
             self.take.clone(),
-            self.cache.engine().backend.now(),
+            self.now(),
         );
         let engine = self.cache.engine();
         let asked = pin!(engine.backend.lease(&self.request.key, &request));
-        match engine.step(&mut self.budget, "lease", asked).await {
+        match engine.step(&mut self.budget, "lease", &self.request.key, asked).await {
             Ok(Leased::Granted) => Ok(Taken::Lease(lease)),
             Ok(Leased::Found(entry)) => {
                 lease.settle();
@@ -469,9 +469,9 @@ impl Call {
         self.blind = true;
         self.saw = None;
         let engine = self.cache.engine();
-        engine.outage.degrades(&self.request.key);
+        engine.outage.degrades();
         if error.kind() == ErrorKind::BreakerOpen {
-            engine.probed();
+            engine.probed(&self.request.key);
             observe::shut_out(self.request.site, &self.request.key);
         } else {
             observe::failed(self.request.site, &self.request.key, step, error);
@@ -480,7 +480,7 @@ impl Call {
 
     /// A value that was loaded while the store is down.
     fn copy(&mut self) -> Option<Found> {
-        let copy = self.blind.then(|| self.cache.engine().outage.copy(&self.request.key))??;
+        let copy = self.blind.then(|| self.cache.engine().copy(&self.request.key))??;
         self.sight(Some(copy), Outcome::Hit)
     }
 
@@ -500,6 +500,11 @@ impl Call {
             Err(_) => observe::waited_too_long(self.request.site, &self.request.key, self.request.lock.wait),
         }
         Step::Load(run)
+    }
+
+    /// Now, on the clock of the server that has the key.
+    pub(super) fn now(&self) -> Timestamp {
+        self.cache.engine().backend.now(&self.request.key)
     }
 
     fn arrival(&self) -> Arrival {

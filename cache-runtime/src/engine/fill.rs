@@ -146,13 +146,13 @@ impl Fill {
 
     /// The flight whose value is kept in this process while the store is down.
     fn keeps(&self, answer: &dyn Reply) -> Option<&Lead> {
-        let wanted = self.call.blind && self.call.cache.engine().outage.wants_copies() && answer.is_wanted();
+        let wanted = self.call.blind && self.call.cache.engine().wants_copy(&self.call.request.key) && answer.is_wanted();
         self.lead.as_ref().filter(|_| wanted)
     }
 
     /// Keeps an entry, unless the key was invalidated since it began to be loaded.
     fn keep(&self, lead: &Lead, entry: Bytes) -> Bytes {
-        lead.unless_ended(|| self.call.cache.engine().outage.keep(&self.call.request.key, entry.clone()));
+        lead.unless_ended(|| self.call.cache.engine().keep(&self.call.request.key, entry.clone()));
         entry
     }
 
@@ -213,7 +213,7 @@ impl Fill {
     }
 
     fn header(&self, flags: Flags, token: Token, lifetime: Duration) -> Header {
-        let now = self.call.cache.engine().backend.now();
+        let now = self.call.now();
         let header = Header::value(self.call.expected.value, token, now, lifetime);
         Header { flags, ..header.costing(clock::now() - self.started) }
     }
@@ -252,7 +252,7 @@ impl Fill {
         let Call { cache, budget, request, .. } = &mut *self.call;
         let engine = cache.engine();
         let commit = pin!(engine.backend.commit(&request.key, lease.token(), entry, lifetime));
-        match engine.step(budget, "commit", commit).await {
+        match engine.step(budget, "commit", &request.key, commit).await {
             Ok(Commit::Stored) => {
                 lease.settle();
                 true
@@ -275,7 +275,7 @@ impl Fill {
         let Call { cache, budget, request, .. } = &mut *self.call;
         let engine = cache.engine();
         let release = pin!(engine.backend.release(&request.key, lease.token(), hold_off));
-        match engine.step(budget, "release", release).await {
+        match engine.step(budget, "release", &request.key, release).await {
             Ok(()) => lease.settle(),
             Err(error) => observe::failed(request.site, &request.key, "release", &error),
         }
@@ -290,7 +290,7 @@ impl Fill {
         let Call { cache, budget, request, .. } = &mut *self.call;
         let engine = cache.engine();
         let remove = pin!(engine.backend.remove(&request.key));
-        match engine.step(budget, "remove", remove).await {
+        match engine.step(budget, "remove", &request.key, remove).await {
             Ok(()) => lease.settle(),
             Err(error) => observe::failed(request.site, &request.key, "remove", &error),
         }

@@ -53,7 +53,7 @@ impl Lease {
             for _ in 0..MAX_RENEWALS {
                 tokio::time::sleep(ttl.mul_f64(RENEW_AFTER)).await;
                 let renewal = pin!(engine.backend.renew(&key, token, ttl));
-                match engine.step(&mut Budget::new(engine.deadline), "renew", renewal).await {
+                match engine.step(&mut Budget::new(engine.deadline), "renew", &key, renewal).await {
                     Ok(true) => {}
                     Ok(false) => return observe::lease_lost(site, &key),
                     Err(error) => observe::failed(site, &key, "renew", &error),
@@ -73,7 +73,7 @@ impl Drop for Lease {
         let background = Arc::clone(&engine.background);
         let mut release = Box::pin(async move {
             let release = pin!(engine.backend.release(&key, token, Duration::ZERO));
-            if let Err(error) = engine.step(&mut Budget::new(engine.deadline), "release", release).await {
+            if let Err(error) = engine.step(&mut Budget::new(engine.deadline), "release", &key, release).await {
                 observe::failed(site, &key, "release", &error);
             }
         });

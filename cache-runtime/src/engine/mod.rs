@@ -76,11 +76,11 @@ pub(crate) struct Engine {
 impl Engine {
     pub(crate) fn new(backend: Backend, format: Format, limits: Limits) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
+            outage: Outage::new(limits.outage, backend.name()),
             backend,
             flights: Arc::new(SingleFlight::new()),
             format,
             background: Arc::new(Background::new(limits.refreshes)),
-            outage: Outage::new(limits.outage),
             owed: Owed::default(),
             this: Weak::clone(this),
             deadline: limits.deadline,
@@ -88,38 +88,37 @@ impl Engine {
         })
     }
 
-    /// Runs one step on the store within the budget. A store that is down is not asked; what comes of the others is
-    /// counted.
+    /// Runs one step on the server of this key within the budget. A server that is down is not asked; what comes of the
+    /// others is counted.
     async fn step<T>(
         &self,
         budget: &mut Budget,
         name: &'static str,
+        key: &str,
         step: Pin<&mut impl Future<Output = Result<T, Error>>>,
     ) -> Result<T, Error> {
-        if self.outage.is_shut() {
-            return Err(self.outage.shut());
+        let server = self.server(key);
+        if server.is_shut() {
+            return Err(server.shut());
         }
         let mut late = false;
         let answer = budget.step(name, step, || late = true).await;
         match &answer {
             Err(error) if late || error.kind() == ErrorKind::Unavailable => {
-                if late {
-                    self.backend.timed_out();
-                }
-                if self.outage.failed(error) {
-                    self.probed();
+                self.backend.failed(key, late);
+                if server.failed(error) {
+                    self.probed(key);
                 }
             }
-            _ => self.outage.answered(),
+            _ => server.answered(),
         }
         answer
     }
 
     /// How the store fares.
     pub(crate) fn health(&self) -> Health {
-        let (state, since, why) = self.outage.condition();
         let (owed, owed_error) = self.owed.count();
-        Health { state, since, why, owed, owed_error, degraded: self.outage.degraded() }
+        Health { servers: self.servers(), owed, owed_error, degraded: self.outage.degraded() }
     }
 
     /// What the entry that the store has is worth.
@@ -127,7 +126,7 @@ impl Engine {
         if entry.is_some_and(|entry| !self.sizes.allow(entry.len())) {
             return Lookup::Unusable("longer than `max_entry_bytes`");
         }
-        entry::classify(entry, key, expected, || self.backend.now())
+        entry::classify(entry, key, expected, || self.backend.now(key))
     }
 
     /// How `V` is coded under `C` here.

@@ -1,10 +1,12 @@
-//! A store that fails: the breaker before it, what protects the origin meanwhile, and the probes that end it.
+//! A store that fails: what protects the origin meanwhile, and the probes that end it.
 //!
-//! A healthy store costs nothing here: one flag that nobody writes is read at each step. The first failure begins a count;
-//! the count opens the breaker; a task probes the store, and no call of a user does.
+//! Each server has a [`Breaker`]: the nodes of a cluster one each, any other store one. A task probes a server that is
+//! down, and no call of a user does.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::ops::Deref;
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,12 +14,11 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use super::Engine;
-use crate::clock::{self, Instant};
-use crate::error::{Error, ErrorKind};
-use crate::health::State;
-use crate::policy::breaker::{RAMP, Tally, Verdict, admits, pause};
-use crate::store::{Budget, Memory, Store};
-use crate::{observe, random};
+use crate::error::ErrorKind;
+use crate::health::Server;
+use crate::policy::breaker::pause;
+use crate::random;
+use crate::store::{Backend, Breaker, Budget, Memory, Node, Store};
 
 /// What a cache does while its store fails.
 #[derive(Clone, Copy, Debug, Default)]
@@ -31,12 +32,10 @@ pub(crate) struct Plan {
 /// How many values are kept while the store fails.
 const COPIES: u32 = 10_000;
 
-/// The breaker of one store.
+/// What goes on while the store of a cache fails.
 pub(crate) struct Outage {
-    state: AtomicU8,
-    /// Whether steps are counted.
-    counting: AtomicBool,
-    inner: Mutex<Inner>,
+    /// The breaker of the store, where it is not that of a node.
+    breaker: Arc<Breaker>,
     /// How many calls went without the store.
     degraded: AtomicU64,
     /// Room for functions while the store fails.
@@ -44,132 +43,24 @@ pub(crate) struct Outage {
     copies: Option<(Memory, Duration)>,
 }
 
-struct Inner {
-    tally: Tally,
-    /// Since when the state is what it is.
-    since: Instant,
-    /// Why the store was given up.
-    why: String,
-    /// What to probe with.
-    key: String,
-    probing: bool,
-}
-
 impl Outage {
-    pub(super) fn new(plan: Plan) -> Self {
-        let now = clock::now();
+    pub(super) fn new(plan: Plan, store: String) -> Self {
         Self {
-            state: AtomicU8::new(State::Up as u8),
-            counting: AtomicBool::new(false),
-            inner: Mutex::new(Inner {
-                tally: Tally::new(now),
-                since: now,
-                why: String::new(),
-                key: String::new(),
-                probing: false,
-            }),
+            breaker: Arc::new(Breaker::new(store)),
             degraded: AtomicU64::new(0),
             turns: plan.concurrency.map(|count| Arc::new(Semaphore::new(count))),
             copies: plan.degraded_ttl.map(|ttl| (Memory::entries(COPIES), ttl)),
         }
     }
 
-    pub(super) fn state(&self) -> State {
-        match self.state.load(Ordering::Acquire) {
-            state if state == State::Up as u8 => State::Up,
-            state if state == State::Recovering as u8 => State::Recovering,
-            _ => State::Down,
-        }
-    }
-
-    /// Whether a step is to be tried.
-    pub(super) fn is_shut(&self) -> bool {
-        self.state() == State::Down
-    }
-
-    /// Why a call goes without the store, where it does: the store is down, or back for so short that it does not get all
-    /// calls yet.
-    pub(super) fn refuses(&self) -> Option<Error> {
-        match self.state() {
-            State::Up => None,
-            State::Down => Some(self.shut()),
-            State::Recovering => {
-                let mut inner = self.lock();
-                let back_for = clock::now().saturating_duration_since(inner.since);
-                if back_for >= RAMP {
-                    self.turn(&mut inner, State::Up);
-                    observe::store_up();
-                    return None;
-                }
-                (!admits(back_for, random::unit()))
-                    .then(|| Error::new(ErrorKind::BreakerOpen, "the store is just back"))
-            }
-        }
-    }
-
-    /// The error of a step that is not tried.
-    pub(super) fn shut(&self) -> Error {
-        Error::new(ErrorKind::BreakerOpen, format!("the store is not asked since it failed: {}", self.lock().why))
-    }
-
-    fn turn(&self, inner: &mut Inner, state: State) {
-        (inner.since, inner.tally) = (clock::now(), Tally::new(clock::now()));
-        self.counting.store(false, Ordering::Relaxed);
-        self.state.store(state as u8, Ordering::Release);
-    }
-
-    /// A step got an answer.
-    pub(super) fn answered(&self) {
-        if !self.counting.load(Ordering::Relaxed) {
-            return;
-        }
-        let mut inner = self.lock();
-        inner.tally.succeeded();
-        if inner.tally.is_over(clock::now()) {
-            self.counting.store(false, Ordering::Relaxed);
-        }
-    }
-
-    /// A step failed; whether that was one too many.
-    pub(super) fn failed(&self, error: &Error) -> bool {
-        let mut inner = self.lock();
-        if !self.counting.swap(true, Ordering::Relaxed) {
-            inner.tally = Tally::new(clock::now());
-        }
-        if inner.tally.failed(clock::now()) == Verdict::Stay || self.is_shut() {
-            return false;
-        }
-        inner.why = error.to_string();
-        self.turn(&mut inner, State::Down);
-        observe::store_down(&inner.why);
-        true
-    }
-
-    /// A call goes without the store, for this key.
-    pub(super) fn degrades(&self, key: &str) {
+    /// A call goes without the store.
+    pub(super) fn degrades(&self) {
         self.degraded.fetch_add(1, Ordering::Relaxed);
-        let mut inner = self.lock();
-        if inner.key != key {
-            key.clone_into(&mut inner.key);
-        }
     }
 
-    /// What was loaded for this key while the store is down.
-    pub(super) fn copy(&self, key: &str) -> Option<Bytes> {
-        let (copies, _) = self.copies.as_ref().filter(|_| self.is_shut())?;
-        copies.value(key)
-    }
-
-    /// Whether what is loaded now is kept.
-    pub(super) fn wants_copies(&self) -> bool {
-        self.copies.is_some() && self.is_shut()
-    }
-
-    /// Keeps an entry while the store is down.
-    pub(super) fn keep(&self, key: &str, entry: Bytes) {
-        if let Some((copies, ttl)) = self.copies.as_ref().filter(|_| self.is_shut()) {
-            copies.insert(key, entry, *ttl);
-        }
+    /// How many calls did.
+    pub(super) fn degraded(&self) -> u64 {
+        self.degraded.load(Ordering::Relaxed)
     }
 
     /// Forgets the copy of a key.
@@ -178,74 +69,155 @@ impl Outage {
             copies.forget(key);
         }
     }
+}
 
-    /// The state, since when, and why the store was given up if it is not up.
-    pub(super) fn condition(&self) -> (State, Duration, Option<String>) {
-        let state = self.state();
-        let inner = self.lock();
-        let since = clock::now().saturating_duration_since(inner.since);
-        (state, since, (state != State::Up).then(|| inner.why.clone()))
-    }
+/// Whose failures count together.
+pub(super) enum Asked<'e> {
+    /// Those of the whole store.
+    Store(&'e Arc<Breaker>),
+    /// Those of one node of a cluster.
+    Node(Arc<Node>),
+}
 
-    pub(super) fn degraded(&self) -> u64 {
-        self.degraded.load(Ordering::Relaxed)
-    }
+impl Deref for Asked<'_> {
+    type Target = Breaker;
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn deref(&self) -> &Breaker {
+        match self {
+            Self::Store(breaker) => breaker,
+            Self::Node(node) => &node.breaker,
+        }
     }
 }
 
 impl Engine {
-    /// Sees to it that somebody probes a store that is down. A prober goes with its runtime, so every call without the
-    /// store asks.
-    pub(super) fn probed(&self) {
-        let mut inner = self.outage.lock();
-        let Ok(runtime) = Handle::try_current() else { return };
-        if inner.probing || !self.outage.is_shut() {
-            return;
+    /// The server that has this key.
+    pub(super) fn server(&self, key: &str) -> Asked<'_> {
+        match &self.backend {
+            Backend::Redis(store) => store.node(key).map_or(Asked::Store(&self.outage.breaker), Asked::Node),
+            Backend::Memory(_) | Backend::Own(_) => Asked::Store(&self.outage.breaker),
         }
-        inner.probing = true;
-        let key = inner.key.clone();
-        drop(inner);
-        runtime.spawn(probe(Prober(Weak::clone(&self.this)), key));
     }
 
-    async fn is_back(&self, key: &str) -> bool {
-        let get = std::pin::pin!(self.backend.get(key));
-        let answer = Budget::new(self.deadline).step("probe", get, || self.backend.timed_out()).await;
-        // A server that refuses is there. One that is loading, or has lost its primary, counts as away.
-        answer.map_or_else(|error| error.kind() == ErrorKind::Rejected, |_| true)
+    /// How each server fares; the worst comes first.
+    pub(super) fn servers(&self) -> Vec<Server> {
+        let nodes = match &self.backend {
+            Backend::Redis(store) => store.nodes(),
+            Backend::Memory(_) | Backend::Own(_) => Vec::new(),
+        };
+        if nodes.is_empty() {
+            return vec![self.outage.breaker.condition()];
+        }
+        let mut servers: Vec<_> = nodes.iter().map(|node| node.breaker.condition()).collect();
+        servers.sort_by_key(|server| server.state.rank());
+        servers
     }
 
-    /// The store answers again: what was kept meanwhile is forgotten before anything is read from it.
-    fn recovers(&self) {
+    /// What was loaded for this key while its server is down.
+    pub(super) fn copy(&self, key: &str) -> Option<Bytes> {
+        let (copies, _) = self.outage.copies.as_ref().filter(|_| self.server(key).is_shut())?;
+        copies.value(key)
+    }
+
+    /// Whether what is loaded for this key now is kept.
+    pub(super) fn wants_copy(&self, key: &str) -> bool {
+        self.outage.copies.is_some() && self.server(key).is_shut()
+    }
+
+    /// Keeps an entry while its server is down.
+    pub(super) fn keep(&self, key: &str, entry: Bytes) {
+        if let Some((copies, ttl)) = self.outage.copies.as_ref().filter(|_| self.server(key).is_shut()) {
+            copies.insert(key, entry, *ttl);
+        }
+    }
+
+    /// Sees to it that somebody probes the server of this key, if it is down. A prober goes with its runtime, so every call
+    /// without the store asks.
+    pub(super) fn probed(&self, key: &str) {
+        let Ok(runtime) = Handle::try_current() else { return };
+        let server = self.server(key);
+        if server.wants_probe() {
+            let whom = match server {
+                Asked::Store(breaker) => Whom::Store(Arc::clone(breaker)),
+                Asked::Node(node) => Whom::Node(node),
+            };
+            runtime.spawn(probe(Prober { engine: Weak::clone(&self.this), whom }, key.to_owned()));
+        }
+    }
+
+    async fn is_back(&self, whom: &Whom, key: &str) -> bool {
+        let get = pin!(async {
+            match whom {
+                Whom::Store(_) => self.backend.get(key).await.map(drop),
+                Whom::Node(node) => node.get(key).await,
+            }
+        });
+        let mut late = false;
+        match Budget::new(self.deadline).step("probe", get, || late = true).await {
+            Ok(()) => true,
+            // A server that refuses is there. One that is loading, or has lost its primary, counts as away.
+            Err(error) if error.kind() == ErrorKind::Rejected => true,
+            Err(_) => {
+                if let (Whom::Node(node), true) = (whom, late) {
+                    node.timed_out();
+                }
+                self.backend.failed(key, late && matches!(whom, Whom::Store(_)));
+                false
+            }
+        }
+    }
+
+    /// Whether there is nobody to probe: the node is none of the cluster any more.
+    fn is_gone(&self, whom: &Whom) -> bool {
+        let (Whom::Node(node), Backend::Redis(store)) = (whom, &self.backend) else { return false };
+        !store.nodes().iter().any(|known| Arc::ptr_eq(known, node))
+    }
+
+    /// A server answers again: what was kept meanwhile is forgotten before anything is read from it.
+    fn recovers(&self, breaker: &Breaker) {
         if let Some((copies, _)) = &self.outage.copies {
             copies.clear();
         }
-        let mut inner = self.outage.lock();
-        self.outage.turn(&mut inner, State::Recovering);
-        observe::store_recovering();
+        breaker.recovers();
+    }
+}
+
+/// Who is probed.
+enum Whom {
+    Store(Arc<Breaker>),
+    Node(Arc<Node>),
+}
+
+impl Whom {
+    fn breaker(&self) -> &Breaker {
+        match self {
+            Self::Store(breaker) => breaker,
+            Self::Node(node) => &node.breaker,
+        }
     }
 }
 
 /// A task that probes; gone, another one may.
-struct Prober(Weak<Engine>);
+struct Prober {
+    engine: Weak<Engine>,
+    whom: Whom,
+}
 
 impl Drop for Prober {
     fn drop(&mut self) {
-        if let Some(engine) = self.0.upgrade() {
-            engine.outage.lock().probing = false;
-        }
+        self.whom.breaker().probed();
     }
 }
 
 async fn probe(prober: Prober, key: String) {
     for attempt in 0.. {
         tokio::time::sleep(pause(attempt, random::unit())).await;
-        let Some(engine) = prober.0.upgrade() else { return };
-        if engine.is_back(&key).await {
-            return engine.recovers();
+        let Some(engine) = prober.engine.upgrade() else { return };
+        if engine.is_back(&prober.whom, &key).await {
+            return engine.recovers(prober.whom.breaker());
+        }
+        if engine.is_gone(&prober.whom) {
+            return;
         }
     }
 }

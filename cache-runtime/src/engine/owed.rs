@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 
 use super::Engine;
+use super::outage::Asked;
 use crate::clock::Timestamp;
 use crate::entry::Header;
 use crate::error::Error;
@@ -113,7 +114,7 @@ impl Owed {
 impl Engine {
     /// An invalidation failed.
     pub(super) fn owes(&self, key: &str, error: &Error) {
-        self.owed.owe(key, error, self.backend.now());
+        self.owed.owe(key, error, self.backend.now(key));
         self.repeats();
     }
 
@@ -122,9 +123,32 @@ impl Engine {
         // A repeater goes with its runtime: whoever meets what it left starts another.
         self.repeats();
         let debt = self.owed.debt(key);
-        self.step(budget, "remove", pin!(self.backend.remove(key))).await?;
+        self.step(budget, "remove", key, pin!(self.backend.remove(key))).await?;
         self.owed.paid(key, debt);
         Ok(())
+    }
+
+    /// Repeats all that is owed, but of each server only up to the first that fails.
+    async fn repeat_all(&self) {
+        let keys: Vec<_> = self.owed.lock().keys.iter().map(|(key, debt)| (Arc::clone(key), *debt)).collect();
+        let mut failing: Vec<Asked<'_>> = Vec::new();
+        for (key, debt) in keys {
+            let server = self.server(&key);
+            if failing.iter().any(|failed| std::ptr::eq(&**failed, &*server)) {
+                continue;
+            }
+            let remove = pin!(self.backend.remove(&key));
+            match self.step(&mut Budget::new(self.deadline), "remove", &key, remove).await {
+                Ok(()) => {
+                    self.owed.paid(&key, Some(debt));
+                    observe::owed_invalidated(&key);
+                }
+                Err(error) => {
+                    self.owed.lock().last_error = Some(error.to_string());
+                    failing.push(server);
+                }
+            }
+        }
     }
 
     /// Sees to it that what is owed is repeated.
@@ -158,20 +182,7 @@ async fn repeat(repeater: Repeater) {
     for attempt in 0.. {
         tokio::time::sleep(pause(attempt, random::unit())).await;
         let Some(engine) = repeater.0.upgrade() else { return };
-        let keys: Vec<_> = engine.owed.lock().keys.iter().map(|(key, debt)| (Arc::clone(key), *debt)).collect();
-        for (key, debt) in keys {
-            let remove = pin!(engine.backend.remove(&key));
-            match engine.step(&mut Budget::new(engine.deadline), "remove", remove).await {
-                Ok(()) => {
-                    engine.owed.paid(&key, Some(debt));
-                    observe::owed_invalidated(&key);
-                }
-                Err(error) => {
-                    engine.owed.lock().last_error = Some(error.to_string());
-                    break;
-                }
-            }
-        }
+        engine.repeat_all().await;
         if engine.owed.is_over() {
             return repeater.leaves();
         }

@@ -65,7 +65,7 @@ impl Call {
             match self.watch().await {
                 Ok(Some((entry, watch))) => {
                     let timer =
-                        clock::now() + push_pause(entry.as_deref(), self.cache.engine().backend.now(), random::unit());
+                        clock::now() + push_pause(entry.as_deref(), self.now(), random::unit());
                     if let Some(end) = self.end(entry, since) {
                         return end;
                     }
@@ -102,13 +102,13 @@ impl Call {
     async fn watch(&mut self) -> Result<Option<(Option<Bytes>, Watch)>, Error> {
         let Call { cache, budget, request, .. } = self;
         let engine = cache.engine();
-        refunded(engine, budget, "watch", pin!(engine.backend.watch(&request.key))).await
+        refunded(engine, budget, ("watch", &request.key), pin!(engine.backend.watch(&request.key))).await
     }
 
     async fn look_again(&mut self) -> Result<Option<Bytes>, Error> {
         let Call { cache, budget, request, .. } = self;
         let engine = cache.engine();
-        refunded(engine, budget, "get", pin!(engine.backend.get(&request.key))).await
+        refunded(engine, budget, ("get", &request.key), pin!(engine.backend.get(&request.key))).await
     }
 
     /// What a look comes to; `None` while somebody still loads.
@@ -125,11 +125,11 @@ impl Call {
 async fn refunded<T>(
     engine: &Arc<Engine>,
     budget: &mut Budget,
-    name: &'static str,
+    (name, key): (&'static str, &str),
     look: Pin<&mut impl Future<Output = Result<T, Error>>>,
 ) -> Result<T, Error> {
     let asked = clock::now();
-    let answer = engine.step(budget, name, look).await;
+    let answer = engine.step(budget, name, key, look).await;
     if answer.is_ok() {
         budget.refund(asked);
     }

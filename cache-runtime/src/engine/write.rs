@@ -21,7 +21,7 @@ impl Engine {
         if self.owed.is_owed(&request.key) {
             self.pay(&mut budget, &request.key).await?;
         }
-        let found = self.step(&mut budget, "get", pin!(self.backend.get(&request.key))).await?;
+        let found = self.step(&mut budget, "get", &request.key, pin!(self.backend.get(&request.key))).await?;
         let schema = self.schema::<C, V>(request.site);
         let payload = match (self.classify(found.as_deref(), &request.key, schema.into()), &found) {
             (Lookup::Fresh(header), Some(bytes)) if !header.flags.has(Flags::NONE) && self.owed.trusts(&header) => {
@@ -49,7 +49,7 @@ impl Engine {
             .ok_or_else(|| Error::new(ErrorKind::Configuration, "a TTL of zero stores nothing"))?;
         let schema = self.schema::<C, V>(request.site);
         let outlives = request.freshness.outlives();
-        let header = Header::value(schema, Token::random(), self.backend.now(), lifetime);
+        let header = Header::value(schema, Token::random(), self.backend.now(&request.key), lifetime);
         let header = if outlives.is_zero() { header } else { header.outliving() };
         let written = entry::write(&header, &request.key, &self.sizes, |out| C::encode(self.format, value, out))?;
         if !self.sizes.allow(written.size) {
@@ -70,7 +70,7 @@ impl Engine {
         lifetime: std::time::Duration,
     ) -> Result<(), Error> {
         let put = pin!(self.backend.put(&request.key, entry, lifetime));
-        let done = self.step(&mut Budget::new(self.deadline), "put", put).await;
+        let done = self.step(&mut Budget::new(self.deadline), "put", &request.key, put).await;
         self.flights.end(&request.key);
         self.outage.forget(&request.key);
         done
@@ -80,7 +80,7 @@ impl Engine {
     pub(crate) async fn invalidate(&self, request: &Request) -> Result<(), Error> {
         let debt = self.owed.debt(&request.key);
         let remove = pin!(self.backend.remove(&request.key));
-        let done = self.step(&mut Budget::new(self.deadline), "remove", remove).await;
+        let done = self.step(&mut Budget::new(self.deadline), "remove", &request.key, remove).await;
         self.flights.end(&request.key);
         self.outage.forget(&request.key);
         match &done {

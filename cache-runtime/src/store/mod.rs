@@ -1,5 +1,6 @@
 //! Stores: where entries live. The trait and its contract for a store of your own, and the in-process store.
 
+mod breaker;
 mod guard;
 mod memory;
 #[cfg(test)]
@@ -14,10 +15,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::runtime::Handle;
 
+pub(crate) use self::breaker::Breaker;
 pub(crate) use self::guard::Budget;
 pub use self::memory::Memory;
 pub(crate) use self::own::OwnStore;
-pub(crate) use self::redis::Watch;
+pub(crate) use self::redis::{Node, Watch};
 pub use self::transition::{Admission, Expiry, Withdrawal, admit, commits, renew, withdraw};
 
 use crate::clock::Timestamp;
@@ -140,19 +142,31 @@ pub(crate) enum Backend {
 }
 
 impl Backend {
-    /// Now, on the clock that the times in entries are of.
-    pub(crate) fn now(&self) -> Timestamp {
+    /// The store, as people know it.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Memory(_) => "the in-process store".to_owned(),
+            Self::Redis(store) => store.name(),
+            Self::Own(_) => "the store".to_owned(),
+        }
+    }
+
+    /// Now, on the clock that the times in the entry at this key are of.
+    pub(crate) fn now(&self, key: &str) -> Timestamp {
         match self {
             Self::Memory(_) => Timestamp::monotonic(),
-            Self::Redis(store) => store.now(),
+            Self::Redis(store) => store.now(key),
             Self::Own(_) => Timestamp::now(),
         }
     }
 
-    /// Hears that an operation got no answer within its deadline.
-    pub(crate) fn timed_out(&self) {
+    /// Hears that an operation on this key failed for want of an answer; whether that is so because it was late.
+    pub(crate) fn failed(&self, key: &str, late: bool) {
         if let Self::Redis(store) = self {
-            store.timed_out();
+            if late {
+                store.timed_out(key);
+            }
+            store.fails();
         }
     }
 

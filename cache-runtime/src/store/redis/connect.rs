@@ -5,50 +5,88 @@ use std::sync::Arc;
 
 use redis::{RedisError, RedisResult, ServerErrorKind};
 
+use super::cluster::{Cluster, Node, Stay};
 use super::link::{Link, ReadyConnection};
 use super::pushes::Pushes;
 use super::slots::{Numbered, PerRuntime, given_up};
-use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::store::in_runtime;
 
 /// Where connections come from.
 pub(crate) enum Source {
     PerRuntime(Arc<PerRuntime>),
+    Cluster(Arc<Cluster>),
     Ready(Box<dyn ReadyConnection>),
 }
 
 impl Source {
-    /// Now, on the server's clock; on this machine's where the connection is the user's.
-    pub(crate) fn now(&self) -> Timestamp {
+    /// The store, as people know it.
+    pub(crate) fn name(&self) -> String {
         match self {
-            Self::PerRuntime(connections) => connections.clock.now(),
-            Self::Ready(_) => Timestamp::now(),
+            Self::PerRuntime(connections) => connections.address(),
+            Self::Cluster(_) => "the cluster".to_owned(),
+            Self::Ready(_) => "the Redis connection".to_owned(),
         }
     }
 
-    /// Hears that a command got no answer within its deadline.
-    pub(crate) fn timed_out(&self) {
-        if let Self::PerRuntime(connections) = self {
-            connections.timed_out();
+    /// The node of a cluster that has this key, where it is known.
+    pub(crate) fn node(&self, key: &str) -> Option<Arc<Node>> {
+        match self {
+            Self::Cluster(cluster) => cluster.node(key),
+            Self::PerRuntime(_) | Self::Ready(_) => None,
         }
     }
 
+    /// Where a command on this key goes, if it is known.
+    pub(crate) fn destination(&self, key: &str) -> Option<Destination<'_>> {
+        match self {
+            Self::PerRuntime(connections) => Some(Destination::Server(connections)),
+            Self::Cluster(cluster) => cluster.node(key).map(|node| Destination::Node(node, cluster)),
+            Self::Ready(link) => Some(Destination::Ready(&**link)),
+        }
+    }
+
+    /// Where a command on this key goes, once it has been found out.
+    pub(crate) async fn found(&self, key: &str) -> Result<Destination<'_>, Error> {
+        if let Self::Cluster(cluster) = self {
+            return cluster.found(key).await.map(|node| Destination::Node(node, cluster));
+        }
+        self.destination(key).ok_or_else(given_up)
+    }
+}
+
+/// Where a command goes.
+pub(crate) enum Destination<'s> {
+    Server(&'s PerRuntime),
+    Node(Arc<Node>, &'s Cluster),
+    Ready(&'s dyn ReadyConnection),
+}
+
+impl<'s> Destination<'s> {
     /// A connection to send one command over, if there is one.
     pub(crate) fn ready(&self) -> Result<Option<Connection<'_>>, Error> {
         let runtime = in_runtime()?;
         Ok(match self {
-            Self::PerRuntime(connections) => connections.ready(runtime.id()),
+            Self::Server(connections) => connections.ready(runtime.id()),
+            Self::Node(node, _) => node.connections.ready(runtime.id()),
             Self::Ready(link) => Some(Connection { link: Link::Ready(link.boxed_clone()), slot: None }),
         })
     }
 
     /// A connection to send one command over, once it is made.
     pub(crate) async fn made(&self) -> Result<Connection<'_>, Error> {
-        if let Self::PerRuntime(connections) = self {
-            connections.dialing(&in_runtime()?).dialed().await?;
+        match self {
+            Self::Server(connections) => connections.connection().await,
+            Self::Node(node, _) => node.connections.connection().await,
+            Self::Ready(_) => self.ready()?.ok_or_else(given_up),
         }
-        self.ready()?.ok_or_else(given_up)
+    }
+
+    /// Where to go instead, where a node of a cluster says that it does not have the key.
+    pub(crate) fn redirected<T>(&self, answer: &RedisResult<T>) -> Option<(Destination<'s>, Stay)> {
+        let (Self::Node(from, cluster), Err(error)) = (self, answer) else { return None };
+        let (node, stay) = cluster.redirected(from, error)?;
+        Some((Destination::Node(node, cluster), stay))
     }
 }
 
@@ -56,6 +94,7 @@ impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::PerRuntime(_) => "PerRuntime",
+            Self::Cluster(_) => "Cluster",
             Self::Ready(_) => "Ready",
         })
     }

@@ -1,22 +1,28 @@
 //! The Redis store: the commands and scripts of the lease protocol, one key each.
 
+mod cluster;
 mod connect;
 mod dial;
 mod link;
 mod pushes;
 mod scripts;
 mod slots;
+mod topology;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 pub(crate) use redis::Client;
 pub(crate) use redis::aio::ConnectionLike;
-use redis::{FromRedisValue, RedisResult, ScriptInvocation, ServerErrorKind, Value};
+use redis::{Cmd, FromRedisValue, RedisResult, ServerErrorKind, Value};
 
-use self::connect::{Connection, Source};
+pub(crate) use self::cluster::Node;
+use self::cluster::{Cluster, Stay};
+use self::connect::{Connection, Destination, Source};
 use self::link::Link;
 pub(crate) use self::pushes::Watch;
+use self::scripts::Script;
 use self::slots::PerRuntime;
 use super::{Commit, LeaseRequest, Leased, Store, Take};
 use crate::clock::Timestamp;
@@ -43,44 +49,57 @@ impl RedisStore {
 
     /// Reads a `redis://` URL; nothing is connected yet.
     pub(crate) fn open(url: &str) -> Result<Self, Error> {
-        Client::open(url).map(Self::with_client).map_err(|error| {
-            let context = format!("`{}` is not a Redis URL like redis://127.0.0.1:6379/", redacted(url));
-            Error::new(ErrorKind::Configuration, context).with_source(error)
-        })
+        client(url).map(Self::with_client)
     }
 
-    /// Asks the server. A question that does no harm twice is asked once more over a new connection where the old one was
-    /// dead: servers and load balancers close idle connections, and nobody notices before the next command.
-    async fn ask<T: FromRedisValue>(&self, question: Question<'_>) -> Result<T, Error> {
-        let mut again = !matches!(question, Question::Once(_) | Question::ScriptOnce(_));
+    /// Reads the URLs of some nodes of a cluster; nothing is connected yet.
+    pub(crate) fn cluster(urls: &[String]) -> Result<Self, Error> {
+        let clients = urls.iter().map(|url| client(url)).collect::<Result<_, _>>()?;
+        Cluster::new(clients).map(|cluster| Self { source: Source::Cluster(cluster) })
+    }
+
+    /// Asks the server that has this key. A question that does no harm twice is asked once more over a new connection where
+    /// the old one was dead: servers and load balancers close idle connections, and nobody notices before the next
+    /// command. In a cluster it is asked where the key has moved to.
+    async fn ask<T: FromRedisValue>(&self, key: &str, question: Question<'_>) -> Result<T, Error> {
+        let mut route = Route { again: question.repeatable, redirections: MAX_REDIRECTIONS, stay: Stay::ForGood };
+        let mut destination = self.destination(key).await?;
         loop {
-            let mut connection = match self.source.ready()? {
-                Some(connection) => connection,
-                None => Box::pin(self.source.made()).await?,
+            let mut connection = connect(&destination).await?;
+            let answer = match question.script {
+                None if route.stay == Stay::ForGood => connection.link.send(question.command).await,
+                _ => Box::pin(question.send_over(&mut connection.link, route.stay)).await,
             };
-            let answer = match question {
-                Question::Command(command) | Question::Once(command) => connection.link.send(command).await,
-                Question::Script(script) | Question::ScriptOnce(script) => {
-                    script.invoke_async(&mut connection.link).await
-                }
-            };
-            if !(connection.is_replaced_after(&answer) && std::mem::take(&mut again)) {
-                return answer.map_err(refused);
+            if connection.is_replaced_after(&answer) && std::mem::take(&mut route.again) {
+                continue;
             }
+            drop(connection);
+            let Some(elsewhere) = route.leads_on(&destination, &answer) else { return answer.map_err(refused) };
+            destination = elsewhere;
         }
     }
 
     /// Looks at a key, and registers for its next change in the same write: no change can come between the two. `None`
     /// where the server does not push.
     pub(crate) async fn watch(&self, key: &str) -> Result<Option<(Option<Bytes>, Watch)>, Error> {
-        let mut again = true;
+        let mut route = Route { again: true, redirections: MAX_REDIRECTIONS, stay: Stay::ForGood };
+        let mut destination = self.destination(key).await?;
         loop {
-            let mut connection = self.connection().await?;
+            let mut connection = connect(&destination).await?;
             let Some(pushes) = connection.pushes() else { return Ok(None) };
             // Before it is sent: the push may be here before this task hears the answer.
             let Some(watch) = pushes.watch(key) else { return Ok(None) };
             let answer = tracked_get(&mut connection.link, key).await;
-            if connection.is_replaced_after(&answer) && std::mem::take(&mut again) {
+            if connection.is_replaced_after(&answer) && std::mem::take(&mut route.again) {
+                continue;
+            }
+            drop(connection);
+            if let Some(elsewhere) = route.leads_on(&destination, &answer) {
+                // A node that has the key for this once says so to one command, and here are two.
+                if route.stay == Stay::Once {
+                    return Ok(None);
+                }
+                destination = elsewhere;
                 continue;
             }
             let Some(entry) = answer.map_err(refused)? else {
@@ -92,22 +111,96 @@ impl RedisStore {
         }
     }
 
-    async fn connection(&self) -> Result<Connection<'_>, Error> {
-        match self.source.ready()? {
-            Some(connection) => Ok(connection),
-            None => Box::pin(self.source.made()).await,
+    async fn destination(&self, key: &str) -> Result<Destination<'_>, Error> {
+        match self.source.destination(key) {
+            Some(destination) => Ok(destination),
+            None => Box::pin(self.source.found(key)).await,
         }
     }
 
-    /// Now, on the server's clock.
-    pub(crate) fn now(&self) -> Timestamp {
-        self.source.now()
+    /// The store, as people know it.
+    pub(crate) fn name(&self) -> String {
+        self.source.name()
     }
 
-    /// Hears that a command got no answer within its deadline.
-    pub(crate) fn timed_out(&self) {
-        self.source.timed_out();
+    /// The node of a cluster that has this key, where it is known: its failures count apart from those of others.
+    pub(crate) fn node(&self, key: &str) -> Option<Arc<Node>> {
+        self.source.node(key)
     }
+
+    /// The nodes of a cluster, where they are known.
+    pub(crate) fn nodes(&self) -> Vec<Arc<Node>> {
+        match &self.source {
+            Source::Cluster(cluster) => cluster.nodes(),
+            Source::PerRuntime(_) | Source::Ready(_) => Vec::new(),
+        }
+    }
+
+    /// Now, on the clock of the server that has this key; on this machine's where the connection is the user's.
+    pub(crate) fn now(&self, key: &str) -> Timestamp {
+        match &self.source {
+            Source::PerRuntime(connections) => connections.clock.now(),
+            Source::Cluster(cluster) => {
+                cluster.node(key).map_or_else(Timestamp::now, |node| node.connections.clock.now())
+            }
+            Source::Ready(_) => Timestamp::now(),
+        }
+    }
+
+    /// Hears that a command on this key got no answer within its deadline.
+    pub(crate) fn timed_out(&self, key: &str) {
+        match &self.source {
+            Source::PerRuntime(connections) => connections.timed_out(),
+            Source::Cluster(cluster) => cluster.node(key).iter().for_each(|node| node.timed_out()),
+            Source::Ready(_) => {}
+        }
+    }
+
+    /// Hears that a server fails: in a cluster another one may have its keys by now.
+    pub(crate) fn fails(&self) {
+        if let Source::Cluster(cluster) = &self.source {
+            cluster.read_again();
+        }
+    }
+}
+
+/// How often one command is sent elsewhere: a key that moves is found at once, and a cluster that sends in circles is not
+/// followed for ever.
+const MAX_REDIRECTIONS: u32 = 4;
+
+/// The way of one command.
+struct Route {
+    /// Whether it may be sent once more.
+    again: bool,
+    redirections: u32,
+    /// Whether it is where the key is, or where it is for this once.
+    stay: Stay,
+}
+
+impl Route {
+    /// Where to go on to, after this answer.
+    fn leads_on<'s, T>(&mut self, from: &Destination<'s>, answer: &RedisResult<T>) -> Option<Destination<'s>> {
+        let (destination, stay) = from.redirected(answer)?;
+        self.redirections = self.redirections.checked_sub(1)?;
+        self.stay = stay;
+        Some(destination)
+    }
+}
+
+/// A connection, if need be once it is made: what a hit does not need is boxed.
+async fn connect<'d>(destination: &'d Destination<'_>) -> Result<Connection<'d>, Error> {
+    match destination.ready()? {
+        Some(connection) => Ok(connection),
+        None => Box::pin(destination.made()).await,
+    }
+}
+
+/// Reads the URL of a server.
+fn client(url: &str) -> Result<Client, Error> {
+    Client::open(url).map_err(|error| {
+        let context = format!("`{}` is not a Redis URL like redis://127.0.0.1:6379/", redacted(url));
+        Error::new(ErrorKind::Configuration, context).with_source(error)
+    })
 }
 
 /// A `GET` that registers for the next change of the key; the inner `None` is a key that is not there, the outer one a
@@ -126,18 +219,54 @@ async fn tracked_get(link: &mut Link, key: &str) -> RedisResult<Option<Option<Ve
 
 /// What a server is asked.
 #[derive(Clone, Copy)]
-enum Question<'q> {
-    Command(&'q redis::Cmd),
-    /// A command that must not be sent twice.
-    Once(&'q redis::Cmd),
-    Script(&'q ScriptInvocation<'q>),
-    /// A script that must not be sent twice.
-    ScriptOnce(&'q ScriptInvocation<'q>),
+struct Question<'q> {
+    command: &'q Cmd,
+    /// The script that the command runs.
+    script: Option<&'static Script>,
+    /// Whether it may be asked twice.
+    repeatable: bool,
+}
+
+impl<'q> Question<'q> {
+    fn command(command: &'q Cmd) -> Self {
+        Self { command, script: None, repeatable: true }
+    }
+
+    fn script(script: &'static Script, command: &'q Cmd) -> Self {
+        Self { command, script: Some(script), repeatable: true }
+    }
+
+    fn once(self) -> Self {
+        Self { repeatable: false, ..self }
+    }
+
+    /// Sends it the long way: a script that the server does not know is sent whole, and a node that has the key for this
+    /// once is told so in the same write.
+    async fn send_over<T: FromRedisValue>(&self, link: &mut Link, stay: Stay) -> RedisResult<T> {
+        if stay == Stay::Once {
+            let whole = self.script.map_or_else(|| self.command.clone(), |script| script.spelled_out(self.command));
+            let mut pipeline = redis::pipe();
+            pipeline.cmd("ASKING").add_command(whole);
+            let answer = link.req_packed_commands(&pipeline, 0, 2).await?.pop().unwrap_or(Value::Nil);
+            return Ok(T::from_redis_value(answer.extract_error()?)?);
+        }
+        let answer = link.send(self.command).await;
+        match (self.script, &answer) {
+            (Some(script), Err(error)) if is_unknown_script(error) => {
+                link.send(&script.spelled_out(self.command)).await
+            }
+            _ => answer,
+        }
+    }
+}
+
+fn is_unknown_script(error: &redis::RedisError) -> bool {
+    error.kind() == redis::ErrorKind::Server(ServerErrorKind::NoScript)
 }
 
 impl Store for RedisStore {
     async fn get(&self, key: &str) -> Result<Option<Bytes>, Error> {
-        let entry: Option<Vec<u8>> = self.ask(Question::Command(redis::cmd("GET").arg(key))).await?;
+        let entry: Option<Vec<u8>> = self.ask(key, Question::command(redis::cmd("GET").arg(key))).await?;
         Ok(entry.map(Bytes::from))
     }
 
@@ -148,44 +277,45 @@ impl Store for RedisStore {
             Take::Refresh(head) => ("refresh", &head[..]),
             Take::Any => ("any", &[][..]),
         };
-        let mut script = scripts::LEASE.key(key);
-        script.arg(&request.header().alone()[..]).arg(millis(request.ttl())).arg(take).arg(head);
+        let mut command = scripts::LEASE.on(key);
+        command.arg(&request.header().alone()[..]).arg(millis(request.ttl())).arg(take).arg(head);
         // Not sent twice: an invalidation may come between the two, and the token, there again, would prove to who saw it
         // before that there was none.
-        let found: Option<Vec<u8>> = self.ask(Question::ScriptOnce(&script)).await?;
+        let found: Option<Vec<u8>> = self.ask(key, Question::script(&scripts::LEASE, &command).once()).await?;
         Ok(found.map_or(Leased::Granted, |entry| Leased::Found(entry.into())))
     }
 
     async fn renew(&self, key: &str, token: Token, ttl: Duration) -> Result<bool, Error> {
-        let until = Header::lease(token, self.now().after(ttl)).alone();
-        let mut script = scripts::RENEW.key(key);
-        script.arg(token.as_bytes()).arg(millis(ttl)).arg(&until[LEASE_UNTIL]);
-        self.ask(Question::Script(&script)).await
+        let until = Header::lease(token, self.now(key).after(ttl)).alone();
+        let mut command = scripts::RENEW.on(key);
+        command.arg(token.as_bytes()).arg(millis(ttl)).arg(&until[LEASE_UNTIL]);
+        self.ask(key, Question::script(&scripts::RENEW, &command)).await
     }
 
     async fn commit(&self, key: &str, token: Token, entry: Bytes, ttl: Duration) -> Result<Commit, Error> {
-        let mut script = scripts::COMMIT.key(key);
-        script.arg(token.as_bytes()).arg(&entry[..]).arg(millis(ttl));
-        let stored: bool = self.ask(Question::Script(&script)).await?;
+        let mut command = scripts::COMMIT.on(key);
+        command.arg(token.as_bytes()).arg(&entry[..]).arg(millis(ttl));
+        let stored: bool = self.ask(key, Question::script(&scripts::COMMIT, &command)).await?;
         Ok(if stored { Commit::Stored } else { Commit::Lost })
     }
 
     async fn release(&self, key: &str, token: Token, hold_off: Duration) -> Result<(), Error> {
-        let until = Header::lease(token, self.now().after(hold_off)).alone();
+        let until = Header::lease(token, self.now(key).after(hold_off)).alone();
         let until = if hold_off.is_zero() { &[] } else { &until[LEASE_UNTIL] };
-        let mut script = scripts::RELEASE.key(key);
-        self.ask::<bool>(Question::Script(script.arg(token.as_bytes()).arg(until))).await.map(drop)
+        let mut command = scripts::RELEASE.on(key);
+        command.arg(token.as_bytes()).arg(until);
+        self.ask::<bool>(key, Question::script(&scripts::RELEASE, &command)).await.map(drop)
     }
 
     async fn put(&self, key: &str, entry: Bytes, ttl: Duration) -> Result<(), Error> {
         let mut set = redis::cmd("SET");
         set.arg(key).arg(&entry[..]).arg("PX").arg(millis(ttl));
         // Not sent twice: an invalidation may come between the two.
-        self.ask(Question::Once(&set)).await
+        self.ask(key, Question::command(&set).once()).await
     }
 
     async fn remove(&self, key: &str) -> Result<(), Error> {
-        self.ask::<u64>(Question::Command(redis::cmd("UNLINK").arg(key))).await.map(drop)
+        self.ask::<u64>(key, Question::command(redis::cmd("UNLINK").arg(key))).await.map(drop)
     }
 }
 

@@ -4,7 +4,38 @@
 //! at offset 3: 1 PAYLOAD, 2 LEASED, 4 OUTLIVES, 8 `HELD_OFF`.
 
 use once_cell::sync::Lazy;
-use redis::Script;
+use redis::{Arg, Cmd};
+
+/// A script, which a server knows by the hash of its text once it was sent the text.
+pub(super) struct Script {
+    text: &'static str,
+    hash: String,
+}
+
+impl Script {
+    fn new(text: &'static str) -> Self {
+        Self { text, hash: redis::Script::new(text).get_hash().to_owned() }
+    }
+
+    /// The command that runs it by its hash, on one key; the arguments are to be added.
+    pub(super) fn on(&self, key: &str) -> Cmd {
+        let mut command = redis::cmd("EVALSHA");
+        command.arg(&self.hash).arg(1).arg(key);
+        command
+    }
+
+    /// The same command with the text, for a server that does not know it.
+    pub(super) fn spelled_out(&self, command: &Cmd) -> Cmd {
+        let mut whole = redis::cmd("EVAL");
+        whole.arg(self.text);
+        for argument in command.args_iter().skip(2) {
+            if let Arg::Simple(bytes) = argument {
+                whole.arg(bytes);
+            }
+        }
+        whole
+    }
+}
 
 /// Takes the lease (nil), or returns the entry that is there.
 ///

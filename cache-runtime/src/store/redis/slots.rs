@@ -25,15 +25,13 @@ use super::link::Link;
 use super::pushes::Pushes;
 use crate::clock::{self, Instant, ServerClock};
 use crate::error::{Error, ErrorKind};
+use crate::policy::breaker;
+use crate::random;
 use crate::store::in_runtime;
 
 /// How long making a connection may take, with TLS and authentication: callers do not wait for it longer than their
 /// own deadline, so raising it only gives slow networks a chance.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// How long a refused connection is not tried again: callers fail at once meanwhile, and a returning server is noticed
-/// this much later.
-const RECONNECT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How old a connection to a server that turned out to be no primary must be to be given up: a server that is a replica
 /// for good is not dialed anew by every call.
@@ -55,7 +53,7 @@ pub(super) struct Numbered<'s> {
     pub(super) number: u64,
 }
 
-/// One connection for each runtime.
+/// One connection to a server for each runtime.
 pub(crate) struct PerRuntime {
     client: redis::Client,
     pub(super) clock: ServerClock,
@@ -81,6 +79,20 @@ impl PerRuntime {
             suspicious: AtomicBool::new(false),
             this: Weak::clone(this),
         })
+    }
+
+    /// The server, as people know it.
+    pub(super) fn address(&self) -> String {
+        self.client.get_connection_info().addr().to_string()
+    }
+
+    /// The connection of the runtime that the caller is in, once it is made.
+    pub(super) async fn connection(&self) -> Result<Connection<'_>, Error> {
+        let runtime = in_runtime()?;
+        if self.ready(runtime.id()).is_none() {
+            self.dialing(&runtime).dialed().await?;
+        }
+        self.ready(runtime.id()).ok_or_else(given_up)
     }
 
     /// The connection of a runtime.
@@ -262,9 +274,11 @@ impl Held {
         }
     }
 
+    /// A refused connection is not tried again for a moment, and not by a whole fleet at once: callers fail at once
+    /// meanwhile. Where that goes on, the breaker opens, and only its probes dial.
     async fn pause(&self, why: String) {
         self.slot.dial.send_replace(Dial::Down(why));
-        tokio::time::sleep(RECONNECT_PAUSE).await;
+        tokio::time::sleep(breaker::pause(0, random::unit())).await;
     }
 }
 

@@ -1,0 +1,266 @@
+//! A cluster: its nodes, each with connections and a breaker of its own, and the map that says which node has a key.
+//!
+//! The map is read when the first key is asked for, and again when a node says that a key has moved, or fails: one task
+//! at a time reads it, from the first node that answers. No call waits for that but the first.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use futures_util::future::select_ok;
+use redis::{Client, ConnectionAddr, RedisError, ServerErrorKind, Value};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use super::connect::Connection;
+use super::refused;
+use super::slots::PerRuntime;
+use super::topology::{Address, Map, Range, ranges, slot};
+use crate::error::{Error, ErrorKind};
+use crate::policy::breaker::pause;
+use crate::store::Breaker;
+use crate::{observe, random};
+
+/// How long reading the map may take: about as long as making the connection that it takes.
+const READ_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How many nodes are asked for the map at once: one of them may hang, and in a cluster of hundreds not all need to be
+/// bothered because one key has moved.
+const ASKED: usize = 3;
+
+/// One primary of a cluster.
+pub(crate) struct Node {
+    pub(super) address: Address,
+    pub(super) connections: Arc<PerRuntime>,
+    pub(crate) breaker: Breaker,
+}
+
+/// Its address: what else there is may be secret.
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.address)
+    }
+}
+
+impl Node {
+    fn new(address: Address, client: Client) -> Arc<Self> {
+        let breaker = Breaker::new(address.to_string());
+        Arc::new(Self { address, connections: PerRuntime::new(client), breaker })
+    }
+
+    /// Asks this node for a key, whether it has it or not: to find out how the node fares.
+    pub(crate) async fn get(&self, key: &str) -> Result<(), Error> {
+        self.ask(redis::cmd("GET").arg(key)).await.map(drop)
+    }
+
+    /// Hears that a command got no answer within its deadline.
+    pub(crate) fn timed_out(&self) {
+        self.connections.timed_out();
+    }
+
+    async fn ask(&self, command: &redis::Cmd) -> Result<Value, Error> {
+        let mut connection: Connection<'_> = self.connections.connection().await?;
+        let answer = connection.link.send(command).await;
+        connection.is_replaced_after(&answer);
+        answer.map_err(refused)
+    }
+}
+
+/// The nodes of a cluster.
+pub(crate) struct Cluster {
+    /// The nodes that the user named: the first to be asked for the map, and the last to be tried.
+    seeds: Vec<Arc<Node>>,
+    /// How nodes are connected to: as the first seed is.
+    client: Client,
+    map: ArcSwap<Map>,
+    /// Whether a task reads the map, or has just done so.
+    busy: AtomicBool,
+    reading: watch::Sender<Reading>,
+    this: Weak<Self>,
+}
+
+/// How the map's reading fares.
+#[derive(Debug)]
+enum Reading {
+    UnderWay,
+    Done,
+    Failed(String),
+}
+
+impl Cluster {
+    /// A cluster that has these nodes, and others.
+    pub(super) fn new(clients: Vec<Client>) -> Result<Arc<Self>, Error> {
+        let refuse = |why: &str| Error::new(ErrorKind::Configuration, why.to_owned());
+        let seed = |client: Client| {
+            let info = client.get_connection_info();
+            if info.redis_settings().db() != 0 {
+                return Err(refuse("a cluster has one database: leave the number out of its URLs"));
+            }
+            let address = Address::of(info.addr())
+                .ok_or_else(|| refuse("the nodes of a cluster have hosts and ports, not sockets in the file system"))?;
+            Ok(Node::new(address, client))
+        };
+        let client = clients.first().ok_or_else(|| refuse("a cluster needs the URL of one of its nodes"))?.clone();
+        let seeds = clients.into_iter().map(seed).collect::<Result<_, _>>()?;
+        let (reading, _) = watch::channel(Reading::UnderWay);
+        Ok(Arc::new_cyclic(|this| Self {
+            seeds,
+            client,
+            map: ArcSwap::default(),
+            busy: AtomicBool::new(false),
+            reading,
+            this: Weak::clone(this),
+        }))
+    }
+
+    /// The node that has a key, where the map says so.
+    pub(super) fn node(&self, key: &str) -> Option<Arc<Node>> {
+        self.map.load().owner(slot(key)).map(Arc::clone)
+    }
+
+    /// All nodes that have keys, once the map was read.
+    pub(super) fn nodes(&self) -> Vec<Arc<Node>> {
+        self.map.load().nodes().to_vec()
+    }
+
+    /// The node that has a key, once the map has been read.
+    pub(super) async fn found(&self, key: &str) -> Result<Arc<Node>, Error> {
+        let mut reading = self.reading.subscribe();
+        self.read_again();
+        let ended = reading.wait_for(|reading| !matches!(reading, Reading::UnderWay)).await;
+        let why = match ended.as_deref() {
+            Ok(Reading::Failed(why)) => why.clone(),
+            _ => "the map has no node for its slot".to_owned(),
+        };
+        self.node(key)
+            .ok_or_else(|| Error::new(ErrorKind::Unavailable, format!("no node of the cluster has the key: {why}")))
+    }
+
+    /// Where a node that does not have a key says it is: for good, which is remembered, or for this once.
+    pub(super) fn redirected(&self, from: &Node, error: &RedisError) -> Option<(Arc<Node>, Stay)> {
+        let (address, slot) = error.redirect_node()?;
+        let address = Address::read(address, &from.address)?;
+        let node = self.at(&self.map.load(), &address);
+        if error.kind() == redis::ErrorKind::Server(ServerErrorKind::Ask) {
+            return Some((node, Stay::Once));
+        }
+        observe::key_moved(slot, &from.address, &node.address);
+        self.map.rcu(|map| {
+            let mut map = Map::clone(map);
+            map.moved(slot, &node);
+            map
+        });
+        self.read_again();
+        Some((node, Stay::ForGood))
+    }
+
+    /// The node at this address: one that is known, or a new one.
+    fn at(&self, map: &Map, address: &Address) -> Arc<Node> {
+        let known = map.nodes().iter().chain(&self.seeds).find(|node| node.address == *address);
+        known.map_or_else(|| Node::new(address.clone(), self.client_of(address)), Arc::clone)
+    }
+
+    fn client_of(&self, Address { host, port }: &Address) -> Client {
+        let info = self.client.get_connection_info();
+        let addr = match info.addr().clone() {
+            ConnectionAddr::TcpTls { insecure, tls_params, .. } => {
+                ConnectionAddr::TcpTls { host: host.clone(), port: *port, insecure, tls_params }
+            }
+            _ => ConnectionAddr::Tcp(host.clone(), *port),
+        };
+        // What is opened here was opened before, for another host.
+        Client::open(info.clone().set_addr(addr)).unwrap_or_else(|_| self.client.clone())
+    }
+
+    /// Sees to it that the map is read again, unless that has just happened.
+    pub(super) fn read_again(&self) {
+        let Ok(runtime) = Handle::try_current() else { return };
+        if !self.busy.swap(true, Ordering::AcqRel) {
+            self.reading.send_replace(Reading::UnderWay);
+            runtime.spawn(read(Reader(Weak::clone(&self.this))));
+        }
+    }
+
+    /// Asks for the map: a few nodes that answered so far, else all that are known.
+    async fn ask(&self) -> Result<Vec<Range>, Error> {
+        let mut up = self.nodes();
+        up.retain(|node| !node.breaker.is_shut());
+        up.sort_by_cached_key(|_| random::bits());
+        up.truncate(ASKED);
+        // Those may hang, all of them: the rest of the time is for the others.
+        match tokio::time::timeout(READ_TIMEOUT / 2, first_of(&up)).await {
+            Ok(Some(Ok(ranges))) => Ok(ranges),
+            _ => first_of(&self.seeds).await.unwrap_or_else(|| Err(no_node())),
+        }
+    }
+
+    fn install(&self, ranges: &[Range]) {
+        self.map.rcu(|old| Map::new(ranges, |address| self.at(old, address)));
+    }
+}
+
+/// For how long a redirection holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stay {
+    ForGood,
+    /// For one command, which must say that it was sent there.
+    Once,
+}
+
+fn no_node() -> Error {
+    Error::new(ErrorKind::Unavailable, "no node of the cluster answers")
+}
+
+/// The map, from whichever of these nodes says it first; `None` where there are none.
+async fn first_of(nodes: &[Arc<Node>]) -> Option<Result<Vec<Range>, Error>> {
+    if nodes.is_empty() {
+        return None;
+    }
+    let asked = nodes.iter().map(|node| {
+        Box::pin(async move {
+            let answer = node.ask(redis::cmd("CLUSTER").arg("SLOTS")).await?;
+            ranges(&answer, &node.address)
+                .filter(|ranges| !ranges.is_empty())
+                .ok_or_else(|| Error::new(ErrorKind::Unavailable, format!("{} has no map of a cluster", node.address)))
+        })
+    });
+    Some(select_ok(asked).await.map(|(ranges, _)| ranges))
+}
+
+/// A task that reads the map; gone, another one may.
+struct Reader(Weak<Cluster>);
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        if let Some(cluster) = self.0.upgrade() {
+            cluster.reading.send_if_modified(|reading| {
+                let unfinished = matches!(reading, Reading::UnderWay);
+                if unfinished {
+                    *reading = Reading::Failed("the runtime is shutting down".to_owned());
+                }
+                unfinished
+            });
+            cluster.busy.store(false, Ordering::Release);
+        }
+    }
+}
+
+async fn read(reader: Reader) {
+    let Some(cluster) = reader.0.upgrade() else { return };
+    let answer = tokio::time::timeout(READ_TIMEOUT, cluster.ask()).await.unwrap_or_else(|_| Err(no_node()));
+    let reading = match answer {
+        Ok(ranges) => {
+            cluster.install(&ranges);
+            Reading::Done
+        }
+        Err(error) => {
+            observe::no_cluster_map(&error);
+            Reading::Failed(error.to_string())
+        }
+    };
+    cluster.reading.send_replace(reading);
+    drop(cluster);
+    tokio::time::sleep(pause(0, random::unit())).await;
+}

@@ -1,0 +1,196 @@
+//! Which node of a cluster has which key: hash slots, and the map from them to nodes.
+//!
+//! After the [Redis cluster specification](https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/).
+
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use redis::{ConnectionAddr, Value};
+
+use super::cluster::Node;
+
+/// How many hash slots there are.
+const SLOTS: u16 = 16_384;
+
+/// The hash slot of a key: that of its hash tag, the first `{…}` with something in it, if it has one.
+pub(super) fn slot(key: &str) -> u16 {
+    let tag = key.split_once('{').and_then(|(_, rest)| rest.split_once('}')).map(|(tag, _)| tag);
+    let hashed = tag.filter(|tag| !tag.is_empty()).unwrap_or(key);
+    crc16::State::<crc16::XMODEM>::calculate(hashed.as_bytes()) % SLOTS
+}
+
+/// Where a node listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Address {
+    pub(super) host: String,
+    pub(super) port: u16,
+}
+
+impl Address {
+    /// That of a server which was given by its URL; a socket in the file system is none.
+    pub(super) fn of(address: &ConnectionAddr) -> Option<Self> {
+        match address {
+            ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
+                Some(Self { host: host.clone(), port: *port })
+            }
+            _ => None,
+        }
+    }
+
+    /// Reads `host:port`, as `asked` said it. A node that does not know how it is called leaves the host out: it is the
+    /// one that was asked.
+    pub(super) fn read(text: &str, asked: &Self) -> Option<Self> {
+        let (host, port) = text.rsplit_once(':')?;
+        Some(Self::named(host, port.parse().ok()?, asked))
+    }
+
+    fn named(host: &str, port: u16, asked: &Self) -> Self {
+        let host = if matches!(host, "" | "?") { &asked.host } else { host };
+        Self { host: host.to_owned(), port }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.host, self.port)
+    }
+}
+
+/// Slots in a row, and the node that has them.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Range {
+    pub(super) slots: RangeInclusive<u16>,
+    pub(super) primary: Address,
+}
+
+/// Reads the answer to `CLUSTER SLOTS`, which `asked` gave; `None` where it is none.
+pub(super) fn ranges(answer: &Value, asked: &Address) -> Option<Vec<Range>> {
+    let Value::Array(ranges) = answer else { return None };
+    ranges.iter().map(|range| read(range, asked)).collect()
+}
+
+fn read(range: &Value, asked: &Address) -> Option<Range> {
+    let Value::Array(parts) = range else { return None };
+    let [Value::Int(first), Value::Int(last), Value::Array(primary), ..] = &parts[..] else { return None };
+    let [host, Value::Int(port), ..] = &primary[..] else { return None };
+    let host = match host {
+        Value::BulkString(host) => std::str::from_utf8(host).ok()?,
+        Value::SimpleString(host) => host,
+        Value::Nil => "",
+        _ => return None,
+    };
+    let last = u16::try_from(*last).ok().filter(|last| *last < SLOTS)?;
+    let primary = Address::named(host, u16::try_from(*port).ok()?, asked);
+    Some(Range { slots: u16::try_from(*first).ok()?..=last, primary })
+}
+
+/// The map from slots to nodes.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Map {
+    nodes: Vec<Arc<Node>>,
+    /// The index of each slot's node, where it has one.
+    owners: Vec<Option<u16>>,
+}
+
+impl Map {
+    /// Puts the nodes of these ranges where `node` says they are.
+    pub(super) fn new(ranges: &[Range], mut node: impl FnMut(&Address) -> Arc<Node>) -> Self {
+        let mut map = Self::default();
+        for range in ranges {
+            let index = map.index(&range.primary, &mut node);
+            for slot in range.slots.clone() {
+                map.assign(slot, index);
+            }
+        }
+        map
+    }
+
+    /// Hears that a slot has moved.
+    pub(super) fn moved(&mut self, slot: u16, to: &Arc<Node>) {
+        let index = self.index(&to.address, |_| Arc::clone(to));
+        self.assign(slot, index);
+    }
+
+    fn index(&mut self, address: &Address, node: impl FnOnce(&Address) -> Arc<Node>) -> Option<u16> {
+        let known = self.nodes.iter().position(|node| node.address == *address);
+        let index = known.unwrap_or_else(|| {
+            self.nodes.push(node(address));
+            self.nodes.len() - 1
+        });
+        u16::try_from(index).ok()
+    }
+
+    fn assign(&mut self, slot: u16, index: Option<u16>) {
+        self.owners.resize(usize::from(SLOTS), None);
+        if let Some(owner) = self.owners.get_mut(usize::from(slot)) {
+            *owner = index;
+        }
+    }
+
+    /// The node that has this slot.
+    pub(super) fn owner(&self, slot: u16) -> Option<&Arc<Node>> {
+        let index = *self.owners.get(usize::from(slot))?;
+        self.nodes.get(usize::from(index?))
+    }
+
+    pub(super) fn nodes(&self) -> &[Arc<Node>] {
+        &self.nodes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bulk(text: &str) -> Value {
+        Value::BulkString(text.as_bytes().to_vec())
+    }
+
+    fn range(first: i64, last: i64, host: Value, port: i64) -> Value {
+        let primary = Value::Array(vec![host, Value::Int(port), bulk("07c37df…"), Value::Array(Vec::new())]);
+        Value::Array(vec![Value::Int(first), Value::Int(last), primary, Value::Array(vec![bulk("a replica")])])
+    }
+
+    fn asked() -> Address {
+        Address { host: "asked".to_owned(), port: 1 }
+    }
+
+    /// The examples of the specification.
+    #[test]
+    fn keys_with_one_hash_tag_have_one_slot() {
+        assert_eq!(slot("123456789"), 0x31C3);
+        assert_eq!(slot("{user1000}.following"), slot("{user1000}.followers"));
+        assert_eq!(slot("foo{{bar}}zap"), slot("{bar"));
+        assert_eq!(slot("foo{bar}{zap}"), slot("bar"));
+        assert_ne!(slot("foo{}{bar}"), slot("bar"), "an empty tag is none: all of the key counts");
+        assert_eq!(slot("foo}{bar"), slot("foo}{bar"), "nothing is closed");
+    }
+
+    #[test]
+    fn the_map_is_read_off_what_a_node_says_and_nothing_else() {
+        let answer = Value::Array(vec![range(0, 8_191, bulk("10.0.0.1"), 7000), range(8_192, 16_383, Value::Nil, 7001)]);
+        let read = ranges(&answer, &asked()).expect("well formed");
+        let primaries: Vec<_> = read.iter().map(|range| (range.slots.clone(), range.primary.to_string())).collect();
+        assert_eq!(primaries, [(0..=8_191, "10.0.0.1:7000".to_owned()), (8_192..=16_383, "asked:7001".to_owned())]);
+        for wrong in [
+            Value::Nil,
+            Value::Array(vec![Value::Int(1)]),
+            Value::Array(vec![range(0, 16_384, bulk("h"), 7000)]),
+            Value::Array(vec![range(-1, 3, bulk("h"), 7000)]),
+            Value::Array(vec![range(0, 3, bulk("h"), 70_000)]),
+            Value::Array(vec![range(0, 3, Value::Int(3), 7000)]),
+        ] {
+            assert_eq!(ranges(&wrong, &asked()), None, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn an_address_without_a_host_is_on_the_node_that_was_asked() {
+        let read = |text| Address::read(text, &asked()).map(|address| address.to_string());
+        assert_eq!(read("10.0.0.1:7000").as_deref(), Some("10.0.0.1:7000"));
+        assert_eq!(read(":7000").as_deref(), Some("asked:7000"));
+        assert_eq!(read("::1:7000").as_deref(), Some("::1:7000"));
+        assert_eq!((read("nowhere"), read("h:http")), (None, None));
+    }
+}
