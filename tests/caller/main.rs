@@ -1,7 +1,7 @@
 //! One of the processes that call while something breaks: reads and invalidations at a steady rate, whatever becomes of
 //! those before, each written down when it has ended.
 //!
-//! `caller <cache url> <origin url> [<degraded ttl in ms>]` says `ready` and is told, line by line: `work` begins the calls; `rest` ends them,
+//! `caller <cache url>[,<of another node>…] <origin url> [<degraded ttl in ms>]` says `ready` and is told, line by line: `work` begins the calls; `rest` ends them,
 //! waits for those under way, and says `rested <tasks> <kilobytes> <owed>`, what lives on in the process then; `rest <tasks>`
 //! does so once no more tasks live than that, and no invalidation is owed. It ends with its input. A call that panics ends it as a failure.
 
@@ -73,7 +73,9 @@ async fn main() {
 
 /// The cache as a service would have it, with bounds that the driver knows.
 fn install(url: &str, degraded_ttl: Option<Duration>) {
-    let cache = Cache::builder().redis_url(url).deadline(CALLER_DEADLINE).outage_concurrency(CALLER_BODIES);
+    let nodes: Vec<&str> = url.split(',').collect();
+    let cache = if nodes.len() > 1 { Cache::builder().redis_cluster(nodes) } else { Cache::builder().redis_url(url) };
+    let cache = cache.deadline(CALLER_DEADLINE).outage_concurrency(CALLER_BODIES);
     let cache = match degraded_ttl {
         Some(ttl) => cache.degraded_ttl(ttl),
         None => cache,

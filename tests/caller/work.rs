@@ -1,6 +1,6 @@
 //! One call.
 
-use cache_runtime::{Cache, report};
+use cache_runtime::{Cache, Health, State, report};
 use support::{Begun, Kind};
 
 use crate::functions::{FUNCTIONS, Function};
@@ -27,12 +27,18 @@ pub(crate) async fn reads(origin: Origin) {
     let begun = Begun::now();
     let (returned, report) = report((function.read)(&origin, &key)).await;
     let outcome = report.calls().iter().map(|call| call.outcome().to_string()).collect::<Vec<_>>().join(" ");
-    let outcome = format!("{} {outcome}", Cache::current().health().state());
+    let outcome = format!("{} {outcome}", state(&Cache::current().health()));
     match returned {
         Ok(value) if value.key == key => begun.ended(Kind::Read, &key, value.version, &outcome),
         Ok(value) => begun.ended(Kind::Failed, &key, value.version, &format!("{outcome}, the value of {}", value.key)),
         Err(error) => begun.ended(Kind::Failed, &key, 0, &format!("{outcome}, {error:?}")),
     }
+}
+
+/// How the servers are: a cluster of which one node is down is neither.
+fn state(health: &Health) -> String {
+    let parted = health.state() != State::Up && health.servers().iter().any(|server| server.state() == State::Up);
+    if parted { "parted".to_owned() } else { health.state().to_string() }
 }
 
 pub(crate) async fn invalidates(origin: Origin) {
@@ -41,7 +47,6 @@ pub(crate) async fn invalidates(origin: Origin) {
     let version = origin.write(&key).await;
     match (function.invalidate)(&key).await {
         Ok(()) => begun.ended(Kind::Invalidate, &key, version, "-"),
-        // The client's words on an answer that is none have several lines.
-        Err(error) => begun.ended(Kind::Unconfirmed, &key, version, &error.to_string().replace('\n', "; ")),
+        Err(error) => begun.ended(Kind::Unconfirmed, &key, version, &error.to_string()),
     }
 }

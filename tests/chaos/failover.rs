@@ -31,6 +31,36 @@ pub(crate) async fn catch_up(scene: &mut Scene, replica: &RedisServer) {
     until(replica, "the replica to have all writes", |info| offset(info, "slave_repl_offset:") >= taken).await;
 }
 
+/// The same where the replica is a node of the cluster: it comes after the primaries, in their order.
+pub(crate) async fn catch_up_in_cluster(scene: &mut Scene) {
+    scene.ask::<()>(&["CLIENT", "PAUSE", "600000", "WRITE"]).await;
+    let info: String = scene.ask(&["INFO", "replication"]).await;
+    let (taken, first_replica) = (offset(&info, "master_repl_offset:"), scene.others.len() / 2);
+    let has_all = |info: &str| offset(info, "slave_repl_offset:") >= taken;
+    until(&scene.others[first_replica], "the replica to have all writes", has_all).await;
+}
+
+/// Waits until the replica of the server that is gone has its keys, in the eyes of all nodes.
+pub(crate) async fn is_replaced(scene: &Scene) {
+    let gone = format!(":{}@", scene.server.port());
+    for node in &scene.others {
+        let mut client = node.client().await;
+        let replaced = async {
+            loop {
+                let nodes = redis::cmd("CLUSTER").arg("NODES").query_async::<String>(&mut client).await;
+                let nodes = nodes.expect("the node is up");
+                // The slots stand at the end of the line of who has them.
+                let has_keys = |line: &&str| line.contains(&gone) && line.split(' ').count() > 8;
+                if !nodes.lines().any(|line| has_keys(&line)) {
+                    return;
+                }
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        within("a node to know of the failover", replaced).await;
+    }
+}
+
 /// Makes the replica a primary.
 pub(crate) async fn promote(replica: &RedisServer) {
     let asked = redis::cmd("REPLICAOF").arg(&["NO", "ONE"]).query_async::<()>(&mut replica.client().await).await;

@@ -200,6 +200,22 @@ faults! {
         scene.keep(replica);
     };
 
+    /// The keys of the others are served as if nothing was.
+    a_node_of_a_cluster_that_stands_still: Part, Cluster, [], async |scene: &mut Scene, span| {
+        scene.server.pause();
+        sleep(span).await;
+        scene.server.resume();
+    };
+
+    /// Nobody tells the callers where its keys are now.
+    a_node_of_a_cluster_that_dies_and_is_replaced: Trouble, Replicated, [], async |scene: &mut Scene, span| {
+        failover::catch_up_in_cluster(scene).await;
+        scene.begins();
+        scene.server.kill();
+        failover::is_replaced(scene).await;
+        sleep(span).await;
+    };
+
     /// What it had said yes to is on the replica; Redis promises no more, and less where it is not waited for.
     a_primary_that_dies_and_is_replaced: Outage, Proxied, ["--repl-diskless-sync-delay", "0"], async |scene: &mut Scene, span| {
         let replica = failover::replica_of(scene).await;

@@ -5,10 +5,13 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use redis::FromRedisValue;
 use redis::aio::MultiplexedConnection;
-use support::{Fault, Kind, Operation, Proxy, RedisServer, monotonic, within};
+use support::{Fault, Kind, Operation, Proxy, RedisCluster, RedisServer, monotonic, within};
 use tokio::time::sleep;
 
 use crate::crew::{Caller, Footprint, Log};
+
+/// Nodes of a cluster that have keys.
+const PRIMARIES: usize = 3;
 
 /// Processes that call at the same time.
 const CREW: u32 = 3;
@@ -29,6 +32,8 @@ const STEADY: Duration = Duration::from_millis(600);
 /// What the faults are made with: a server, the way to it, and plain commands for it.
 pub(crate) struct Scene {
     pub(crate) server: RedisServer,
+    /// The other nodes, where the server is one of a cluster: the primaries first.
+    pub(crate) others: Vec<RedisServer>,
     pub(crate) proxy: Proxy,
     /// A server that took over, until the day is over.
     successor: Option<RedisServer>,
@@ -37,9 +42,27 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    async fn set(arguments: &[&str]) -> Self {
-        let server = RedisServer::start_with(arguments).await;
-        Self { proxy: Proxy::before(&server).await, client: server.client().await, server, successor: None, begun: 0 }
+    async fn set(arguments: &[&str], way: Way) -> Self {
+        let mut others = match way {
+            Way::Straight | Way::Proxied => vec![RedisServer::start_with(arguments).await],
+            Way::Cluster => RedisCluster::start_with(PRIMARIES, arguments).await.nodes,
+            Way::Replicated => RedisCluster::with_replicas(PRIMARIES).await.nodes,
+        };
+        let server = others.remove(0);
+        let (proxy, client) = (Proxy::before(&server).await, server.client().await);
+        Self { server, others, proxy, client, successor: None, begun: 0 }
+    }
+
+    /// What the callers are told: where there are several servers, all of them.
+    fn url(&self, way: Way) -> String {
+        match way {
+            Way::Proxied => self.proxy.url(),
+            Way::Straight => self.server.url(),
+            Way::Cluster | Way::Replicated => {
+                let nodes = [&self.server].into_iter().chain(&self.others);
+                nodes.map(RedisServer::url).collect::<Vec<_>>().join(",")
+            }
+        }
     }
 
     /// Lets this befall the way to the server for so long.
@@ -95,6 +118,10 @@ impl Scene {
 pub(crate) enum Way {
     Straight,
     Proxied,
+    /// To a cluster, of which the server is one node.
+    Cluster,
+    /// To a cluster in which each node has a replica.
+    Replicated,
 }
 
 /// When what happened, on the clock of the operations.
@@ -126,12 +153,14 @@ const SPAN: Duration = Duration::from_millis(3_500);
 
 /// Lets callers work on a server with these arguments, and the fault befall them.
 pub(crate) async fn day(arguments: &[&str], way: Way, fault: impl AsyncFnOnce(&mut Scene, Duration)) -> Day {
-    let (mut scene, origin) = (Scene::set(arguments).await, RedisServer::start().await);
-    let url = if way == Way::Proxied { scene.proxy.url() } else { scene.server.url() };
+    let (mut scene, origin) = (Scene::set(arguments, way).await, RedisServer::start().await);
+    let url = scene.url(way);
     let (log, origin) = (Log::default(), origin.url());
     let arguments = [&*url, &origin, DEGRADED_TTL];
     let crew = (1..=CREW).map(|number| {
-        let arguments = if number == CREW { &arguments[..] } else { &arguments[..2] };
+        // What is kept while a node of a cluster is down is not told from what the others serve.
+        let keeps = number == CREW && matches!(way, Way::Straight | Way::Proxied);
+        let arguments = if keeps { &arguments[..] } else { &arguments[..2] };
         Caller::start(arguments, format!("p{number}"), &log)
     });
     let mut crew = join_all(crew).await;

@@ -15,6 +15,8 @@ pub(crate) enum Blow {
     Outage,
     /// It is of no use, and says so each time.
     Refusal,
+    /// It is of no use for some keys, and given up for those.
+    Part,
     /// Some calls have to do without it.
     Trouble,
     /// Calls may notice, and need not.
@@ -216,9 +218,11 @@ impl Day {
         let (all, hits) = (reads().count(), reads().filter(|read| is_hit(read)).count());
         let degraded = reads().filter(|read| is_degraded(read)).count();
         let down = reads().filter(|read| read.note.contains(" down ")).count();
+        let parted = reads().filter(|read| read.note.contains(" parted ")).count();
         let struck = match blow {
             Blow::Outage => degraded > 0 && hits * 50 <= all && down * 2 > all,
             Blow::Refusal => degraded > 0 && hits * 50 <= all,
+            Blow::Part => degraded > 0 && hits * 4 > all && parted * 2 > all,
             Blow::Trouble => degraded > 0,
             Blow::Nuisance => hits * 4 > all,
         };

@@ -243,7 +243,9 @@ impl Call {
         if engine.owed.is_owed(&self.request.key) {
             Box::pin(engine.pay(&mut self.budget, &self.request.key)).await?;
         }
-        let entry = engine.step(&mut self.budget, "get", &self.request.key, pin!(engine.backend.get(&self.request.key))).await?;
+        let entry = engine
+            .step(&mut self.budget, "get", &self.request.key, pin!(engine.backend.get(&self.request.key)))
+            .await?;
         Ok(self.sight(entry, Outcome::Hit))
     }
 
@@ -435,12 +437,7 @@ impl Call {
     /// when the answer does not come.
     async fn ask_for_lease(&mut self) -> Result<Taken, Error> {
         let mut lease = Lease::new(self);
-        let request = LeaseRequest::new(
-            lease.token(),
-            self.request.lock.lease,
-            self.take.clone(),
-            self.now(),
-        );
+        let request = LeaseRequest::new(lease.token(), self.request.lock.lease, self.take.clone(), self.now());
         let engine = self.cache.engine();
         let asked = pin!(engine.backend.lease(&self.request.key, &request));
         match engine.step(&mut self.budget, "lease", &self.request.key, asked).await {

@@ -146,7 +146,8 @@ impl Fill {
 
     /// The flight whose value is kept in this process while the store is down.
     fn keeps(&self, answer: &dyn Reply) -> Option<&Lead> {
-        let wanted = self.call.blind && self.call.cache.engine().wants_copy(&self.call.request.key) && answer.is_wanted();
+        let wanted =
+            self.call.blind && self.call.cache.engine().wants_copy(&self.call.request.key) && answer.is_wanted();
         self.lead.as_ref().filter(|_| wanted)
     }
 

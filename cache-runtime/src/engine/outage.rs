@@ -79,6 +79,16 @@ pub(super) enum Asked<'e> {
     Node(Arc<Node>),
 }
 
+impl Asked<'_> {
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Store(_), Self::Store(_)) => true,
+            (Self::Node(one), Self::Node(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        }
+    }
+}
+
 impl Deref for Asked<'_> {
     type Target = Breaker;
 

@@ -134,7 +134,7 @@ impl Engine {
         let mut failing: Vec<Asked<'_>> = Vec::new();
         for (key, debt) in keys {
             let server = self.server(&key);
-            if failing.iter().any(|failed| std::ptr::eq(&**failed, &*server)) {
+            if failing.iter().any(|failed| failed.is_same(&server)) {
                 continue;
             }
             let remove = pin!(self.backend.remove(&key));

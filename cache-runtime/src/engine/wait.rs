@@ -64,8 +64,7 @@ impl Call {
             let again = began + pause(attempt, random::unit());
             match self.watch().await {
                 Ok(Some((entry, watch))) => {
-                    let timer =
-                        clock::now() + push_pause(entry.as_deref(), self.now(), random::unit());
+                    let timer = clock::now() + push_pause(entry.as_deref(), self.now(), random::unit());
                     if let Some(end) = self.end(entry, since) {
                         return end;
                     }

@@ -335,7 +335,15 @@ fn refused(error: redis::RedisError) -> Error {
         | redis::ErrorKind::ClusterConnectionNotFound => ErrorKind::Unavailable,
         _ => ErrorKind::Rejected,
     };
-    Error::new(kind, format!("Redis: {error}")).with_source(error)
+    // On bytes that are no answer the client's words have several lines.
+    let said = error.to_string().lines().map(str::trim).collect::<Vec<_>>().join("; ");
+    let cure = match error.kind() {
+        redis::ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::Ask) => {
+            "; this is one node of a cluster: give its URL to `redis_cluster`"
+        }
+        _ => "",
+    };
+    Error::new(kind, format!("Redis: {said}{cure}")).with_source(error)
 }
 
 /// A URL with everything hidden that may be a secret: what stands before the `@`, the query, and all behind the scheme

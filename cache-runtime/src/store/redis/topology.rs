@@ -169,7 +169,8 @@ mod tests {
 
     #[test]
     fn the_map_is_read_off_what_a_node_says_and_nothing_else() {
-        let answer = Value::Array(vec![range(0, 8_191, bulk("10.0.0.1"), 7000), range(8_192, 16_383, Value::Nil, 7001)]);
+        let answer =
+            Value::Array(vec![range(0, 8_191, bulk("10.0.0.1"), 7000), range(8_192, 16_383, Value::Nil, 7001)]);
         let read = ranges(&answer, &asked()).expect("well formed");
         let primaries: Vec<_> = read.iter().map(|range| (range.slots.clone(), range.primary.to_string())).collect();
         assert_eq!(primaries, [(0..=8_191, "10.0.0.1:7000".to_owned()), (8_192..=16_383, "asked:7001".to_owned())]);
