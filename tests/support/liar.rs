@@ -136,7 +136,9 @@ impl State {
 
     fn lie_to(&self, arguments: &[Vec<u8>]) -> Option<Lie> {
         let lie = self.lie.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_script = arguments.first().is_some_and(|name| name.eq_ignore_ascii_case(b"EVALSHA"));
+        let is_script = arguments
+            .first()
+            .is_some_and(|name| [&b"EVALSHA"[..], b"EVAL"].iter().any(|eval| name.eq_ignore_ascii_case(eval)));
         let (on, lie) = lie.as_ref()?;
         let applies = match on {
             On::Get => arguments.first().is_some_and(|name| name.eq_ignore_ascii_case(b"GET")),
