@@ -10,7 +10,7 @@ use crate::errors::{Errors, nearest, quoted};
 use crate::values::{self, Ttl, error_at};
 
 /// Each argument, as one writes it.
-const USAGE: [(&str, &str); 18] = [
+const USAGE: [(&str, &str); 19] = [
     ("key", r#"key = "user:<id>:v1""#),
     ("ttl", "ttl = 600"),
     ("lock", "lock = true"),
@@ -27,6 +27,7 @@ const USAGE: [(&str, &str); 18] = [
     ("cache", "cache = &self.cache"),
     ("entry", "entry = user_entry"),
     ("fail_open", "fail_open = false"),
+    ("shed", "shed = true"),
     ("detach", "detach = true"),
     ("crate", "crate = ::cache_runtime"),
 ];
@@ -71,6 +72,7 @@ pub(crate) struct Args {
     pub(crate) cache: Option<Arg<Expr>>,
     pub(crate) entry: Option<Arg<EntryName>>,
     pub(crate) fail_open: Option<Arg<bool>>,
+    pub(crate) shed: Option<Arg<bool>>,
     pub(crate) detach: Option<Arg<bool>>,
     pub(crate) runtime: Option<Arg<Path>>,
     /// The name and the text of all that were given, readable or not.
@@ -112,6 +114,16 @@ impl Args {
     /// Whether an argument of this name was given, be it one that cannot be read.
     pub(crate) fn given(&self, name: &str) -> bool {
         self.given.iter().any(|(given, _)| given == name)
+    }
+
+    /// `fail_open = false`: the function does not do without the cache.
+    pub(crate) fn fails_closed(&self) -> bool {
+        self.fail_open.as_ref().is_some_and(|open| !open.value)
+    }
+
+    /// `shed = true`, and the argument's name.
+    pub(crate) fn sheds(&self) -> Option<&Ident> {
+        self.shed.as_ref().filter(|shed| shed.value).map(|shed| &shed.name)
     }
 
     /// The argument that has the body run in a task of its own.
@@ -159,6 +171,7 @@ impl Args {
             "cache" => set(&mut self.cache, name, input, values::value),
             "entry" => set(&mut self.entry, name, input, values::entry),
             "fail_open" => set(&mut self.fail_open, name, input, values::switch),
+            "shed" => set(&mut self.shed, name, input, values::switch),
             "detach" => set(&mut self.detach, name, input, values::switch),
             "crate" => set(&mut self.runtime, name, input, values::runtime),
             _ => Err(unknown(&name)),

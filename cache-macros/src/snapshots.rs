@@ -64,7 +64,7 @@ snapshots! {
         none_ttl = 30,
         err_ttl = config.err_ttl,
         cache_if = User::is_active,
-        fail_open = false,
+        shed = true,
         skip(config)
     )
     async fn user(config: &Config, id: u64) -> Result<Option<User>, DbError> {

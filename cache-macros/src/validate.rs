@@ -64,6 +64,7 @@ pub(crate) fn validate(args: Args, mut target: Target, errors: &mut Errors) -> C
     }
     entry(&args, &target, errors);
     attached(&args, errors);
+    sheds(&args, errors);
     let detached = detach(&args, &mut target, errors);
     Cached { args, target, key, detached }
 }
@@ -77,6 +78,13 @@ fn attached(args: &Args, errors: &mut Errors) {
         errors.at(&detach.name, format!(
             "{names} {verb} the body go on when its caller has gone, so it cannot be `detach = false`: leave `detach` out"
         ));
+    }
+}
+
+/// `shed = true` beside `fail_open = false`, which leaves nothing to shed.
+fn sheds(args: &Args, errors: &mut Errors) {
+    if let Some(name) = args.sheds().filter(|_| args.fails_closed()) {
+        errors.at(name, "with `fail_open = false` nothing runs without the cache, so there is nothing to shed: leave one of the two out");
     }
 }
 

@@ -13,6 +13,8 @@ pub enum ErrorKind {
     Unavailable,
     /// The store failed so often that it was not asked: see [`Health`](crate::Health).
     BreakerOpen,
+    /// The store is down, and a function under `shed = true` waited in vain for its turn to run without it.
+    Shed,
     /// The store did not answer within the deadline. What was asked may still happen.
     Timeout,
     /// The store answered with an error: out of memory, read-only replica, wrong type at the key, no permission.
@@ -29,6 +31,7 @@ impl ErrorKind {
             Self::Configuration => "configuration",
             Self::Unavailable => "unavailable",
             Self::BreakerOpen => "breaker open",
+            Self::Shed => "shed",
             Self::Timeout => "timeout",
             Self::Rejected => "rejected",
             Self::Codec => "codec",

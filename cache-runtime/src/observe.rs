@@ -99,6 +99,11 @@ pub(crate) fn waited_too_long(site: &Site, key: &str, limit: Duration) {
     event!(warn, site, key, ?limit, "waited for another caller's load up to the limit, running the function");
 }
 
+/// A call gets its error: its turn did not come while the store is down.
+pub(crate) fn shed(site: &Site, key: &str) {
+    event!(warn, site, key, "the store is down and many functions run: shed");
+}
+
 /// A call began anew too often, because what it joined came to nothing.
 pub(crate) fn gave_up(site: &Site, key: &str) {
     event!(warn, site, key, "no run of another caller came to anything, running the function");

@@ -166,6 +166,35 @@ async fn who_waits_too_long_for_its_turn_runs_or_has_its_error() {
     tokio::join!(first, rest);
 }
 
+#[redis_cached(
+    key = "shed:<id>", lock(wait = Duration::from_millis(20)), shed = true, cache = cache, skip(cache, origin)
+)]
+async fn sheds(cache: &Cache, origin: &Origin, id: u64) -> Result<u64, cache_runtime::Error> {
+    origin.run().await;
+    Ok(id)
+}
+
+#[tokio::test]
+async fn who_waits_in_vain_for_its_turn_is_shed_where_its_function_says_so() {
+    let mut server = RedisServer::start().await;
+    server.kill();
+    let cache = built(on(&server).outage_concurrency(1));
+    let origin = Origin::held();
+    let rest = async {
+        origin.has_begun(1).await;
+        let events = Events::capture();
+        for error in join_all((0..3).map(|id| sheds(&cache, &origin, 2 + id % 2))).await {
+            assert_eq!(error.expect_err("its turn does not come").kind(), ErrorKind::Shed);
+        }
+        assert!(events.at_least(Level::WARN).iter().any(|event| event.message.ends_with("shed")));
+        assert_eq!(origin.runs(), 1, "none of them ran");
+        origin.let_go();
+    };
+    let (first, ()) = tokio::join!(sheds(&cache, &origin, 1), rest);
+    assert_eq!(first.expect("its turn came"), 1, "who has a turn runs without the cache");
+    assert_eq!(sheds(&cache, &origin, 2).await.expect("nobody else runs"), 2);
+}
+
 #[tokio::test]
 async fn values_are_kept_in_the_process_while_the_store_is_down_and_forgotten_when_it_is_back() {
     let server = RedisServer::start().await;

@@ -67,6 +67,7 @@ kinds! {
     aliased: "hooks:aliased:<id>", [cache_if = |id: &u64| id.is_multiple_of(2), stale_if_error = 60] Outcome<Option<u64>>, found;
     detached: "hooks:detached:<id>", [cache_if = is_even, detach = true] Option<u64>, Some;
     stale: "hooks:stale:<id>", [cache_if = move |id| *id < 3, stale_while_revalidate = 60] Outcome<u64>, Ok;
+    sheds: "hooks:sheds:<id>", [cache_if = is_even, shed = true] Result<u64, cache_runtime::Error>, Ok;
     late: "hooks:late:<id>", [cache_if = is_even, timeout = 5, fail_open = false] Result<u64, cache_runtime::Error>, Ok;
 }
 

@@ -35,6 +35,9 @@ pub(super) fn of_read(args: &Args) -> TokenStream {
     if let Some(Arg { name, value: beta }) = &args.early_refresh {
         calls.call(name, "early_refresh", &quote!((#beta)));
     }
+    if let Some(name) = args.sheds() {
+        calls.call(name, "shed", &quote!(()));
+    }
     calls.0
 }
 
@@ -97,7 +100,7 @@ pub(super) fn hooks(args: &Args, kind: &Ident, returned: Span) -> Option<TokenSt
     if calls.0.is_empty() && args.detached_by().is_none() {
         return None;
     }
-    if let Some(Arg { value: false, .. }) = &args.fail_open {
+    if args.fails_closed() || args.sheds().is_some() {
         calls.call(&Ident::new("or_fail", returned), "or_fail", &quote!(()));
     }
     Some(calls.0)

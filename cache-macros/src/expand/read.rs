@@ -5,7 +5,6 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 
 use super::{policy, private};
-use crate::args::Arg;
 use crate::detach::Copied;
 use crate::names::replace_opaque;
 use crate::returned_type::is_unshared;
@@ -124,9 +123,10 @@ fn read(cached: &Cached, body: &Ident) -> TokenStream {
     let (plan, start, end) = place(cached);
     // Where the bound fails that only this call has, the compiler says it at the call and at the `.await`: on one token
     // these are one error.
-    let (read, last, end) = match cached.args.fail_open {
-        Some(Arg { value: false, .. }) => ("read_or_fail", first, start),
-        _ => ("read", last, end),
+    let (read, last, end) = if cached.args.fails_closed() || cached.args.sheds().is_some() {
+        ("read_or_fail", first, start)
+    } else {
+        ("read", last, end)
     };
     let read = Ident::new(read, start);
     let kind = kind(cached, "kind_of", body, (first, last));

@@ -6,7 +6,7 @@
     none_ttl = 30,
     err_ttl = config.err_ttl,
     cache_if = User::is_active,
-    fail_open = false,
+    shed = true,
     skip(config)
 )]
 async fn user(config: &Config, id: u64) -> Result<Option<User>, DbError> {
@@ -29,6 +29,7 @@ async fn user(config: &Config, id: u64) -> Result<Option<User>, DbError> {
         .stale_if_error(::cache_runtime::__private::Duration::from_millis(3600000u64))
         .none_ttl(::cache_runtime::__private::Duration::from_millis(30000u64))
         .err_ttl(config.err_ttl)
+        .shed()
         .literal("user:")
         .part(&id);
     let __body = async move {

@@ -27,7 +27,7 @@ use crate::entry::Expected;
 use crate::handle::Entry;
 use crate::key::{self, KeyPart, KeyWriter};
 use crate::policy::freshness::Freshness;
-use crate::policy::{Lock, Others};
+use crate::policy::{Failing, Lock, Others};
 use crate::scope::{self, Mode};
 
 /// The cache of functions that name none.
@@ -59,6 +59,7 @@ struct Draft {
     jitter: Option<f64>,
     lock: Lock,
     freshness: Freshness,
+    sheds: bool,
     timeout: Option<Duration>,
     none_ttl: Option<Duration>,
     err_ttl: Option<Duration>,
@@ -66,10 +67,16 @@ struct Draft {
 
 impl Draft {
     /// The call.
-    fn call(self, expected: Expected, refuses: bool) -> Box<Call> {
+    fn call(self, expected: Expected, has_error: bool) -> Box<Call> {
+        let failing = match (has_error, self.sheds) {
+            (false, _) => Failing::Run,
+            (true, true) => Failing::Shed,
+            (true, false) => Failing::Refuse,
+        };
         let (cache, request) = self.into_parts();
+        let request = Request { failing, ..request };
         let mode = if cache.get().shared().enabled { scope::mode() } else { Mode::Bypass };
-        Box::new(Call::new(cache, request, expected, mode, refuses))
+        Box::new(Call::new(cache, request, expected, mode))
     }
 
     /// The request, resolved against the cache's defaults.
@@ -82,6 +89,7 @@ impl Draft {
             jitter: self.jitter.unwrap_or(defaults.jitter),
             lock: self.lock.bounded(),
             freshness: self.freshness,
+            failing: Failing::Run,
             timeout: self.timeout,
             none_ttl: self.none_ttl,
             err_ttl: self.err_ttl,
@@ -107,6 +115,7 @@ pub fn plan(site: &'static Site, cache: CacheRef) -> Plan {
         jitter: None,
         lock: Lock::default(),
         freshness: Freshness::default(),
+        sheds: false,
         timeout: None,
         none_ttl: None,
         err_ttl: None,
@@ -178,6 +187,13 @@ impl<C> Plan<C> {
         self
     }
 
+    /// `shed = true`
+    #[must_use]
+    pub fn shed(mut self) -> Self {
+        self.draft.sheds = true;
+        self
+    }
+
     /// `none_ttl = …`
     #[must_use]
     pub fn none_ttl(mut self, ttl: Duration) -> Self {
@@ -212,14 +228,14 @@ impl<C> Plan<C> {
         self
     }
 
-    /// The call of a function with these hooks.
-    fn call<H: Hooks>(self, refuses: bool) -> Box<Call>
+    /// The call of a function with these hooks; whether it has an error for a cache that fails.
+    fn call<H: Hooks>(self, has_error: bool) -> Box<Call>
     where
         C: Coding,
     {
         let engine = self.draft.cache.engine();
         let value = engine.schema::<C, <H::Kind as Kind>::Value>(self.draft.site);
-        self.draft.call(Expected { value, failure: H::Failures::fingerprint() }, refuses)
+        self.draft.call(Expected { value, failure: H::Failures::fingerprint() }, has_error)
     }
 
     /// The handle of the entry.
@@ -239,7 +255,7 @@ where
     Read::<_, C, B>::new(plan.call::<PhantomData<K>>(false), kind, body)
 }
 
-/// A cached call under `fail_open = false`.
+/// A cached call under `fail_open = false` or `shed = true`.
 pub fn read_or_fail<K, C, B>(plan: Plan<C>, kind: PhantomData<K>, body: Pin<&mut B>) -> impl Future<Output = K::Output>
 where
     K: FailClosed,

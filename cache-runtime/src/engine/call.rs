@@ -19,8 +19,8 @@ use crate::clock::{self, Instant, Timestamp};
 use crate::codec::Format;
 use crate::entry::{self, Expected, Flags, Header, Lookup, Token};
 use crate::error::{Error, ErrorKind};
-use crate::policy::Others;
 use crate::policy::freshness::{self, Refresh, Worth};
+use crate::policy::{Failing, Others};
 use crate::report::{CallReport, Outcome};
 use crate::scope::{self, Mode};
 use crate::site::Site;
@@ -43,8 +43,6 @@ pub(crate) struct Call {
     pub(super) expected: Expected,
     pub(super) budget: Budget,
     mode: Mode,
-    /// Whether a cache that fails is the function's error.
-    refuses: bool,
     /// When the call began to be more than a look.
     entered: Option<Instant>,
     at: Moment,
@@ -142,7 +140,7 @@ pub(super) fn ended(site: &'static Site, key: &str, outcome: Outcome, served: Op
 }
 
 impl Call {
-    pub(crate) fn new(cache: CacheRef, request: Request, expected: Expected, mode: Mode, refuses: bool) -> Self {
+    pub(crate) fn new(cache: CacheRef, request: Request, expected: Expected, mode: Mode) -> Self {
         let engine = cache.engine();
         Self {
             shared_key: None,
@@ -161,7 +159,6 @@ impl Call {
             looked: false,
             blind: false,
             request,
-            refuses,
             cache,
         }
     }
@@ -171,7 +168,7 @@ impl Call {
     }
 
     /// Finds out what to do next. What a hit does not need is boxed: a caller's future carries room for the hit only.
-    /// A cache that fails is an answer where the function `refuses` to do without.
+    /// A cache that fails is an answer where the function refuses to do without.
     pub(crate) async fn next(&mut self) -> Step {
         let step = self.choose().await;
         self.in_turn(step).await
@@ -202,7 +199,7 @@ impl Call {
         match self.look().await {
             Ok(Some(found)) => return Step::Decode(found),
             Ok(None) => {}
-            Err(error) if self.refuses => return Step::Refuse(error),
+            Err(error) if self.refuses() => return Step::Refuse(error),
             Err(error) => self.goes_blind("get", &error),
         }
         if let Some(found) = self.copy() {
@@ -368,7 +365,7 @@ impl Call {
                     Followed::Gone => self.followed = true,
                     Followed::Late => return Step::Late,
                     Followed::Limit => break,
-                    Followed::Failed(error) if self.refuses => return Step::Refuse(error),
+                    Followed::Failed(error) if self.refuses() => return Step::Refuse(error),
                     Followed::Failed(error) => {
                         self.goes_blind("get", &error);
                         break;
@@ -383,7 +380,7 @@ impl Call {
                         return Self::land(&lead, found, since);
                     }
                 }
-                Err(error) if self.refuses => return Step::Refuse(error),
+                Err(error) if self.refuses() => return Step::Refuse(error),
                 Err(error) => self.goes_blind("lease", &error),
             }
         }
@@ -398,7 +395,7 @@ impl Call {
         let hold = match self.take_lease().await {
             Ok(Taken::Lease(lease)) => Hold::Held(lease),
             Ok(Taken::Found(_)) => Hold::Elsewhere(None),
-            Err(error) if self.refuses => return Step::Refuse(error),
+            Err(error) if self.refuses() => return Step::Refuse(error),
             Err(error) => {
                 self.goes_blind("lease", &error);
                 Hold::Elsewhere(None)
@@ -494,9 +491,21 @@ impl Call {
         match timeout_at(until, turns.acquire_owned()).await {
             Ok(turn) => run.turn = turn.ok(),
             Err(_) if until < limit => return Step::Late,
+            Err(_) if self.request.failing == Failing::Shed => {
+                observe::shed(self.request.site, &self.request.key);
+                return Step::Refuse(Error::new(
+                    ErrorKind::Shed,
+                    "too many functions run while the store is down, and this one is shed",
+                ));
+            }
             Err(_) => observe::waited_too_long(self.request.site, &self.request.key, self.request.lock.wait),
         }
         Step::Load(run)
+    }
+
+    /// Whether a cache that fails is the function's error.
+    fn refuses(&self) -> bool {
+        self.request.failing == Failing::Refuse
     }
 
     /// Now, on the clock of the server that has the key.

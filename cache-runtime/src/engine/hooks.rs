@@ -95,7 +95,7 @@ impl<K: Kind> Hooks for PhantomData<K> {
     type Failures = NotStored;
 }
 
-/// A kind under `fail_open = false`.
+/// A kind under `fail_open = false` or `shed = true`.
 #[derive(Debug)]
 pub struct OrFail<K>(pub(crate) PhantomData<K>);
 
@@ -178,7 +178,7 @@ impl<K: Kind, F, W, T> Hooked<K, F, W, T> {
         Hooked { wants, ttl, refusal, late, failures: PhantomData }
     }
 
-    /// `fail_open = false`
+    /// `fail_open = false`, `shed = true`
     #[must_use]
     pub fn or_fail(mut self) -> Self
     where

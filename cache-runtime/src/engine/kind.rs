@@ -137,10 +137,10 @@ impl<K: Fails<Error: Value>> CachesFailures for K {
     }
 }
 
-/// A kind whose output can carry the cache's error: what `fail_open = false` needs.
+/// A kind whose output can carry the cache's error: what `fail_open = false` and `shed = true` need.
 #[diagnostic::on_unimplemented(
-    message = "`fail_open = false` needs a function that returns `Result<_, E>` with `E: From<cache_runtime::Error>`",
-    note = "implement `From<cache_runtime::Error>` for the error type, or leave `fail_open` out: the function then runs without the cache"
+    message = "`fail_open = false` and `shed = true` need a function that returns `Result<_, E>` with `E: From<cache_runtime::Error>`",
+    note = "implement `From<cache_runtime::Error>` for the error type, or leave the argument out: the function then runs without the cache"
 )]
 pub trait FailClosed: Kind {
     /// The output for a cache that failed.

@@ -53,8 +53,8 @@ use crate::codec::{Coding, Format};
 use crate::entry::{self, Expected, Lookup, Schema, Sizes};
 use crate::error::{Error, ErrorKind};
 use crate::health::Health;
-use crate::policy::Lock;
 use crate::policy::freshness::Freshness;
+use crate::policy::{Failing, Lock};
 use crate::site::Site;
 use crate::store::{Backend, Budget};
 
@@ -154,6 +154,8 @@ pub(crate) struct Request {
     pub(crate) jitter: f64,
     pub(crate) lock: Lock,
     pub(crate) freshness: Freshness,
+    /// What becomes of a call that the store fails.
+    pub(crate) failing: Failing,
     /// How long a caller waits for the function.
     pub(crate) timeout: Option<Duration>,
     /// How long a `None` is stored.

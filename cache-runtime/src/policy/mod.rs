@@ -49,6 +49,17 @@ pub(crate) enum Others {
     Run,
 }
 
+/// What becomes of a call that the store fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Failing {
+    /// The function runs without the cache.
+    Run,
+    /// The function runs if its turn comes in time, where the cache bounds how many do (`shed = true`).
+    Shed,
+    /// The failure is the function's error (`fail_open = false`).
+    Refuse,
+}
+
 /// How one function takes and waits for leases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Lock {

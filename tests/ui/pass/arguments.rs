@@ -12,7 +12,7 @@ pub struct Service {
     ttl: Duration,
 }
 
-#[redis_cached(key = "a:<id>", ttl = 600, jitter = 0.2, lock = false, fail_open = true, entry = true,)]
+#[redis_cached(key = "a:<id>", ttl = 600, jitter = 0.2, lock = false, fail_open = true, shed = false, entry = true,)]
 pub async fn numbers(id: u64) -> u64 {
     id
 }
