@@ -57,7 +57,8 @@ async fn one_node_is_enough_to_find_all_and_each_key_costs_what_it_costs_on_one_
     let cluster = RedisCluster::start_with(3, &["--requirepass", "hunter2", "--masterauth", "hunter2"]).await;
     let origin = Origin::default();
     let cache = built(Cache::builder().redis_cluster([cluster.nodes[1].url()]));
-    for of_node in keys(&cluster).await {
+    let (keys, first) = (keys(&cluster).await, commands(&cluster).await);
+    for of_node in keys {
         assert_eq!(outcome(&cache, &origin, of_node[0]).await, Outcome::Miss, "connections are made, scripts are sent");
         let before = commands(&cluster).await;
         assert_eq!(outcome(&cache, &origin, of_node[1]).await, Outcome::Miss);
@@ -73,6 +74,7 @@ async fn one_node_is_enough_to_find_all_and_each_key_costs_what_it_costs_on_one_
     }
     let health = cache.health();
     assert_eq!((health.servers().len(), health.state()), (3, State::Up), "{health}");
+    assert_eq!(since(&cluster, &first).await["cluster|slots"], 1, "the map is read once");
 }
 
 #[tokio::test]

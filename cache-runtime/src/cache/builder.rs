@@ -108,7 +108,8 @@ impl CacheBuilder {
     }
 
     /// Stores entries over this connection: a `MultiplexedConnection`, a `ConnectionManager`, a `ClusterConnection`.
-    /// It is used as it is: it lives in the runtime that made it, and reconnects if it can do that.
+    /// It is used as it is: it lives in the runtime that made it, and reconnects if it can do that. What fails on it counts
+    /// together, also where there is a cluster behind it: see [`redis_cluster`](Self::redis_cluster).
     pub fn redis_connection(self, connection: impl ConnectionLike + Clone + Send + Sync + 'static) -> Self {
         self.with(Choice::Ready(Backend::Redis(RedisStore::with_connection(connection))))
     }
@@ -212,7 +213,8 @@ impl CacheBuilder {
     ///
     /// # Errors
     ///
-    /// Of kind [`ErrorKind::Configuration`]: two stores, a URL that is none (shown without its password), a TTL of zero
+    /// Of kind [`ErrorKind::Configuration`]: two stores, a URL that is none (shown without its password), a cluster without
+    /// URLs, with a socket or with the number of a database among them, a TTL of zero
     /// or over a year, a jitter outside of 0.0 to 0.5, a deadline of zero or over a minute, no refreshes or
     /// outage concurrency or more than 65,536, a degraded TTL of zero or over a minute, entries of less than 1 KiB or more
     /// than 512 MiB, a prefix with white space, control characters or braces.
