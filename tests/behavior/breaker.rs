@@ -105,6 +105,31 @@ async fn a_prober_that_went_with_its_runtime_has_a_successor() {
     is_found(&cache).await;
 }
 
+/// A runtime on one thread does nothing between two calls of `block_on`, and its tasks with it.
+#[tokio::test]
+async fn a_prober_that_stands_still_with_its_runtime_has_a_successor() {
+    let mut server = RedisServer::start().await;
+    let cache = built(on(&server));
+    server.kill();
+    let first = cache.clone();
+    let stands_still = tokio::task::spawn_blocking(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(goes_down(&first));
+        runtime
+    });
+    let stands_still = stands_still.await.expect("the breaker opens");
+    server.restart().await;
+    let origin = Origin::default();
+    let found = async {
+        while cache.health().state() == State::Down {
+            answer(&cache, &origin, 1).await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    within("a probe of another runtime", found).await;
+    stands_still.shutdown_background();
+}
+
 /// Counts how many of its runs are under way at once.
 #[derive(Default)]
 struct Crowded {

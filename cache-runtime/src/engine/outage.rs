@@ -146,7 +146,7 @@ impl Engine {
     pub(super) fn probed(&self, key: &str) {
         let Ok(runtime) = Handle::try_current() else { return };
         let server = self.server(key);
-        if server.wants_probe() {
+        if server.is_shut() && server.probing.take(Duration::ZERO) {
             let whom = match server {
                 Asked::Store(breaker) => Whom::Store(Arc::clone(breaker)),
                 Asked::Node(node) => Whom::Node(node),
@@ -215,14 +215,17 @@ struct Prober {
 
 impl Drop for Prober {
     fn drop(&mut self) {
-        self.whom.breaker().probed();
+        self.whom.breaker().probing.give_up();
     }
 }
 
 async fn probe(prober: Prober, key: String) {
     for attempt in 0.. {
-        tokio::time::sleep(pause(attempt, random::unit())).await;
+        let pause = pause(attempt, random::unit());
+        prober.whom.breaker().probing.renew(pause);
+        tokio::time::sleep(pause).await;
         let Some(engine) = prober.engine.upgrade() else { return };
+        prober.whom.breaker().probing.renew(engine.deadline);
         if engine.is_back(&prober.whom, &key).await {
             return engine.recovers(prober.whom.breaker());
         }

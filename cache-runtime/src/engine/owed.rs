@@ -15,7 +15,7 @@ use crate::clock::Timestamp;
 use crate::entry::Header;
 use crate::error::Error;
 use crate::policy::breaker::pause;
-use crate::store::{Budget, Store};
+use crate::store::{Budget, Claim, Store};
 use crate::{observe, random};
 
 /// How many keys are remembered. Past that no key of the cache is trusted that was stored before: a process that cannot
@@ -31,6 +31,8 @@ const UNDER_WAY: Duration = Duration::from_secs(60);
 pub(crate) struct Owed {
     any: AtomicBool,
     inner: Mutex<Inner>,
+    /// Who repeats what is owed.
+    repeating: Claim,
     /// Nothing stored before this is trusted, in ticks.
     distrusted: AtomicU64,
 }
@@ -45,7 +47,6 @@ struct Inner {
     keys: HashMap<Arc<str>, Debt>,
     debts: u64,
     last_error: Option<String>,
-    repeating: bool,
 }
 
 impl Owed {
@@ -99,11 +100,14 @@ impl Owed {
         (inner.keys.len(), inner.last_error.clone())
     }
 
-    /// Whether nothing is owed. Then nobody repeats any more: who owes something from now on starts another.
+    /// Whether nothing is owed. Then nobody repeats any more: who owes something from now on, and waits for this lock, starts
+    /// another.
     fn is_over(&self) -> bool {
-        let mut inner = self.lock();
-        inner.repeating = !inner.keys.is_empty();
-        !inner.repeating
+        let inner = self.lock();
+        if inner.keys.is_empty() {
+            self.repeating.give_up();
+        }
+        inner.keys.is_empty()
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -137,6 +141,7 @@ impl Engine {
             if failing.iter().any(|failed| failed.is_same(&server)) {
                 continue;
             }
+            self.owed.repeating.renew(self.deadline);
             let remove = pin!(self.backend.remove(&key));
             match self.step(&mut Budget::new(self.deadline), "remove", &key, remove).await {
                 Ok(()) => {
@@ -154,7 +159,7 @@ impl Engine {
     /// Sees to it that what is owed is repeated.
     fn repeats(&self) {
         let Ok(runtime) = Handle::try_current() else { return };
-        if !std::mem::replace(&mut self.owed.lock().repeating, true) {
+        if self.owed.repeating.take(Duration::ZERO) {
             runtime.spawn(repeat(Repeater(Weak::clone(&self.this))));
         }
     }
@@ -173,14 +178,18 @@ impl Repeater {
 impl Drop for Repeater {
     fn drop(&mut self) {
         if let Some(engine) = self.0.upgrade() {
-            engine.owed.lock().repeating = false;
+            engine.owed.repeating.give_up();
         }
     }
 }
 
 async fn repeat(repeater: Repeater) {
     for attempt in 0.. {
-        tokio::time::sleep(pause(attempt, random::unit())).await;
+        let pause = pause(attempt, random::unit());
+        if let Some(engine) = repeater.0.upgrade() {
+            engine.owed.repeating.renew(pause);
+        }
+        tokio::time::sleep(pause).await;
         let Some(engine) = repeater.0.upgrade() else { return };
         engine.repeat_all().await;
         if engine.owed.is_over() {

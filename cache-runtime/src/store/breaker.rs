@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::Claim;
 use crate::clock::{self, Instant};
 use crate::error::{Error, ErrorKind};
 use crate::health::{Server, State};
@@ -19,8 +20,8 @@ pub(crate) struct Breaker {
     /// Whether steps are counted.
     counting: AtomicBool,
     inner: Mutex<Inner>,
-    /// Whether a task probes the server.
-    probing: AtomicBool,
+    /// Who probes the server.
+    pub(crate) probing: Claim,
 }
 
 #[derive(Debug)]
@@ -40,7 +41,7 @@ impl Breaker {
             state: AtomicU8::new(State::Up as u8),
             counting: AtomicBool::new(false),
             inner: Mutex::new(Inner { tally: Tally::new(now), since: now, why: String::new() }),
-            probing: AtomicBool::new(false),
+            probing: Claim::default(),
         }
     }
 
@@ -120,17 +121,6 @@ impl Breaker {
     pub(crate) fn recovers(&self) {
         self.turn(&mut self.lock(), State::Recovering);
         observe::store_recovering(&self.name);
-    }
-
-    /// Whether somebody is to begin to probe: the server is down and nobody does. Who is told so must
-    /// [end it](Self::probed).
-    pub(crate) fn wants_probe(&self) -> bool {
-        self.is_shut() && !self.probing.swap(true, Ordering::AcqRel)
-    }
-
-    /// Nobody probes any more.
-    pub(crate) fn probed(&self) {
-        self.probing.store(false, Ordering::Release);
     }
 
     /// The state, since when, and why the server was given up if it is not up.

@@ -1,6 +1,7 @@
 //! Stores: where entries live. The trait and its contract for a store of your own, and the in-process store.
 
 mod breaker;
+mod claim;
 mod guard;
 mod memory;
 #[cfg(test)]
@@ -16,6 +17,7 @@ use bytes::Bytes;
 use tokio::runtime::Handle;
 
 pub(crate) use self::breaker::Breaker;
+pub(crate) use self::claim::Claim;
 pub(crate) use self::guard::Budget;
 pub use self::memory::Memory;
 pub(crate) use self::own::OwnStore;

@@ -4,7 +4,6 @@
 //! at a time reads it, from the first node that answers. No call waits for that but the first.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -20,7 +19,7 @@ use super::slots::PerRuntime;
 use super::topology::{Address, Map, Range, ranges, slot};
 use crate::error::{Error, ErrorKind};
 use crate::policy::breaker::pause;
-use crate::store::Breaker;
+use crate::store::{Breaker, Claim};
 use crate::{observe, random};
 
 /// How long reading the map may take: about as long as making the connection that it takes.
@@ -75,8 +74,8 @@ pub(crate) struct Cluster {
     /// How nodes are connected to: as the first seed is.
     client: Client,
     map: ArcSwap<Map>,
-    /// Whether a task reads the map, or has just done so.
-    busy: AtomicBool,
+    /// Who reads the map, or has just done so.
+    reader: Claim,
     reading: watch::Sender<Reading>,
     this: Weak<Self>,
 }
@@ -109,7 +108,7 @@ impl Cluster {
             seeds,
             client,
             map: ArcSwap::default(),
-            busy: AtomicBool::new(false),
+            reader: Claim::default(),
             reading,
             this: Weak::clone(this),
         }))
@@ -177,7 +176,7 @@ impl Cluster {
     /// Sees to it that the map is read again, unless that has just happened.
     pub(super) fn read_again(&self) {
         let Ok(runtime) = Handle::try_current() else { return };
-        if !self.busy.swap(true, Ordering::AcqRel) {
+        if self.reader.take(READ_TIMEOUT) {
             self.reading.send_replace(Reading::UnderWay);
             runtime.spawn(read(Reader(Weak::clone(&self.this))));
         }
@@ -242,7 +241,7 @@ impl Drop for Reader {
                 }
                 unfinished
             });
-            cluster.busy.store(false, Ordering::Release);
+            cluster.reader.give_up();
         }
     }
 }
