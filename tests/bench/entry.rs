@@ -1,12 +1,14 @@
-//! What stands beside the value in an entry costs: the checksum, and compression by lz4 and by zstd, each beside the
-//! decoding that every hit does anyway.
+//! What stands beside the value in an entry costs: the fingerprint of its type, once; the checksum, and compression by lz4
+//! and by zstd, each beside the decoding that every hit does anyway.
 //!
 //! The payloads are rows as a database returns them: numbers, names, addresses, times, flags, a sentence of text.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use cache_runtime::{Cache, Memory, redis_cached};
 use serde::{Deserialize, Serialize};
+use tokio::runtime::Runtime;
 
 /// How long one figure is measured.
 const SLICE: Duration = Duration::from_millis(200);
@@ -117,7 +119,44 @@ type Encode = fn(&[Row]) -> Vec<u8>;
 /// Decodes rows, and counts them.
 type Decode = fn(&[u8]) -> usize;
 
+/// As many types as a figure takes: a fingerprint is computed once for each.
+#[derive(Serialize, Deserialize)]
+struct Numbered<const N: usize>(Row);
+
+#[redis_cached(key = "numbered:<id>", cache = cache, skip(cache))]
+async fn numbered<const N: usize>(cache: &Cache, id: u64) -> Numbered<N> {
+    Numbered(row(id, &mut Numbers(id)))
+}
+
+/// Microseconds of the first look at an entry of a type that was not cached before, and of the second one.
+fn looks<const N: usize>(runtime: &Runtime, cache: &Cache) -> (f64, f64) {
+    let look = || {
+        let started = Instant::now();
+        let found = runtime.block_on(numbered_entry::<N>(cache, 1).get());
+        assert!(found.expect("memory does not fail").is_none());
+        started.elapsed().as_secs_f64() * 1e6
+    };
+    (look(), look())
+}
+
+/// What the fingerprint of a type costs: once, and then with each look.
+fn fingerprints() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let cache = Cache::builder().memory(Memory::entries(1)).build().expect("the configuration is valid");
+    macro_rules! each {
+        ($($number:literal)+) => { [$(looks::<$number>(&runtime, &cache)),+] };
+    }
+    let mut looks = each!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20);
+    let mut median = |of: fn(&(f64, f64)) -> f64| {
+        looks.sort_by(|one, other| of(one).total_cmp(&of(other)));
+        of(&looks[looks.len() / 2])
+    };
+    let (first, second) = (median(|looks| looks.0), median(|looks| looks.1));
+    println!("the first look at an entry of a type with ten fields: {first:.1} µs, the second one: {second:.1} µs");
+}
+
 fn main() {
+    fingerprints();
     let formats: [(&str, Encode, Decode); 2] = [
         (
             "MessagePack",
