@@ -167,7 +167,7 @@ impl Call {
         self.cache.engine().format
     }
 
-    /// Finds out what to do next. What a hit does not need is boxed: a caller's future carries room for the hit only.
+    /// Finds out what to do next. What only some of the calls need is boxed: thousands may wait in here.
     /// A cache that fails is an answer where the function refuses to do without.
     pub(crate) async fn next(&mut self) -> Step {
         let step = self.choose().await;
@@ -196,11 +196,11 @@ impl Call {
             return Self::alone(self.miss());
         }
         self.attempts += 1;
-        match self.look().await {
-            Ok(Some(found)) => return Step::Decode(found),
-            Ok(None) => {}
-            Err(error) if self.refuses() => return Step::Refuse(error),
-            Err(error) => self.goes_blind("get", &error),
+        if !std::mem::take(&mut self.looked) && !self.blind {
+            let entry = Box::pin(self.look()).await;
+            if let Some(step) = self.notes(entry) {
+                return step;
+            }
         }
         if let Some(found) = self.copy() {
             return Step::Decode(found);
@@ -228,11 +228,13 @@ impl Call {
         found
     }
 
-    /// Asks the store; `Some` is a value to serve.
-    async fn look(&mut self) -> Result<Option<Found>, Error> {
-        if std::mem::take(&mut self.looked) || self.blind {
-            return Ok(None);
-        }
+    /// Whether a call begins with a look into the store.
+    pub(crate) fn looks(&self) -> bool {
+        self.mode == Mode::Cached && !self.looked
+    }
+
+    /// Asks the store.
+    pub(crate) async fn look(&mut self) -> Result<Option<Bytes>, Error> {
         let engine = self.cache.engine();
         if let Some(error) = engine.server(&self.request.key).refuses() {
             return Err(error);
@@ -240,10 +242,26 @@ impl Call {
         if engine.owed.is_owed(&self.request.key) {
             Box::pin(engine.pay(&mut self.budget, &self.request.key)).await?;
         }
-        let entry = engine
-            .step(&mut self.budget, "get", &self.request.key, pin!(engine.backend.get(&self.request.key)))
-            .await?;
-        Ok(self.sight(entry, Outcome::Hit))
+        let get = pin!(engine.backend.get(&self.request.key));
+        engine.step(&mut self.budget, "get", &self.request.key, get).await
+    }
+
+    /// Takes note of what the first look came to; there is no need for another.
+    pub(crate) fn looked(&mut self, entry: Result<Option<Bytes>, Error>) -> Option<Step> {
+        self.looked = true;
+        self.notes(entry)
+    }
+
+    /// Takes note of what a look came to; `None` where there is nothing to serve.
+    fn notes(&mut self, entry: Result<Option<Bytes>, Error>) -> Option<Step> {
+        match entry {
+            Ok(entry) => self.sight(entry, Outcome::Hit).map(Step::Decode),
+            Err(error) if self.refuses() => Some(Step::Refuse(error)),
+            Err(error) => {
+                self.goes_blind("get", &error);
+                None
+            }
+        }
     }
 
     /// Takes note of what is at the key; `Some` is a value to serve.

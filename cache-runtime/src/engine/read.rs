@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use tokio::runtime::Handle;
 
 use super::call::{Call, Found, Step};
@@ -15,6 +16,7 @@ use super::late::{Late, Patience};
 use super::load::{Answer, Audience, Load, Owned, Typed};
 use super::single_flight::Seat;
 use crate::codec::Coding;
+use crate::error::Error;
 use crate::observe;
 use crate::policy::freshness::Refresh;
 use crate::scope;
@@ -54,10 +56,15 @@ where
     }
 }
 
+/// What the store has at a key.
+type Looked = Result<Option<Bytes>, Error>;
+
 /// Where a call stands. Whatever waits is boxed: a caller's future holds a pointer to it.
 pub(super) enum Stage {
     /// Before the first look.
     New(Box<Call>),
+    /// The first look: all that a hit waits for.
+    Looking(Pin<Box<dyn Future<Output = (Box<Call>, Looked)> + Send>>),
     /// Finding out what to do next.
     Choosing(Pin<Box<dyn Future<Output = (Box<Call>, Step)> + Send>>),
     /// Running the function.
@@ -75,8 +82,20 @@ impl Stage {
     fn new(mut call: Box<Call>, load: &mut dyn Load) -> Self {
         match call.look_here() {
             Some(found) => Self::after(call, Step::Decode(found), load),
+            None if call.looks() => Self::looking(call),
             None => Self::choosing(call),
         }
+    }
+
+    /// In a box of its own, in which it is made: what goes to the client's future stays uninitialized, and `Box::pin`
+    /// would copy it.
+    fn looking(mut call: Box<Call>) -> Self {
+        let room = Box::new_uninit();
+        let look = Box::write(room, async move {
+            let entry = call.look().await;
+            (call, entry)
+        });
+        Self::Looking(Box::into_pin(look))
     }
 
     fn choosing(mut call: Box<Call>) -> Self {
@@ -103,6 +122,16 @@ impl Stage {
         loop {
             match std::mem::replace(self, Self::Over) {
                 Self::New(call) => *self = Self::new(call, load),
+                Self::Looking(mut looking) => {
+                    let Poll::Ready((mut call, entry)) = looking.as_mut().poll(context) else {
+                        *self = Self::Looking(looking);
+                        return Poll::Pending;
+                    };
+                    *self = match call.looked(entry) {
+                        Some(step) => Self::after(call, step, load),
+                        None => Self::choosing(call),
+                    };
+                }
                 Self::Choosing(mut choosing) => {
                     let Poll::Ready((call, step)) = choosing.as_mut().poll(context) else {
                         *self = Self::Choosing(choosing);
