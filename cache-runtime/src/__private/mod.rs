@@ -4,6 +4,7 @@
 mod kind;
 mod own;
 
+use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
@@ -25,10 +26,9 @@ use crate::cache::Cache;
 use crate::engine::{Call, Detached, Read, Request};
 use crate::entry::Expected;
 use crate::handle::Entry;
-use crate::key::{self, KeyPart, KeyWriter};
+use crate::key::{KeyPart, KeyWriter};
 use crate::policy::freshness::Freshness;
 use crate::policy::{Failing, Lock, Others};
-use crate::scope::{self, Mode};
 
 /// The cache of functions that name none.
 #[must_use]
@@ -42,60 +42,11 @@ pub fn cache(cache: &Cache) -> CacheRef {
     CacheRef::Named(cache.clone())
 }
 
-/// What the attribute says of one call, and how its value is coded.
-#[derive(Debug)]
+/// What the attribute says of one call, and how its value is coded. The call is in its box from the beginning: what a
+/// caller hands on from word to word is a pointer.
 pub struct Plan<C = OfCache> {
-    draft: Draft,
+    call: Box<Call>,
     coding: PhantomData<fn() -> C>,
-}
-
-/// What the attribute says of one call: function, cache, key, policy.
-#[derive(Debug)]
-struct Draft {
-    site: &'static Site,
-    cache: CacheRef,
-    key: String,
-    ttl: Option<Duration>,
-    jitter: Option<f64>,
-    lock: Lock,
-    freshness: Freshness,
-    sheds: bool,
-    timeout: Option<Duration>,
-    none_ttl: Option<Duration>,
-    err_ttl: Option<Duration>,
-}
-
-impl Draft {
-    /// The call.
-    fn call(self, expected: Expected, has_error: bool) -> Box<Call> {
-        let failing = match (has_error, self.sheds) {
-            (false, _) => Failing::Run,
-            (true, true) => Failing::Shed,
-            (true, false) => Failing::Refuse,
-        };
-        let (cache, request) = self.into_parts();
-        let request = Request { failing, ..request };
-        let mode = if cache.get().shared().enabled { scope::mode() } else { Mode::Bypass };
-        Box::new(Call::new(cache, request, expected, mode))
-    }
-
-    /// The request, resolved against the cache's defaults.
-    fn into_parts(self) -> (CacheRef, Request) {
-        let defaults = self.cache.get().shared();
-        let request = Request {
-            site: self.site,
-            key: key::finish(self.key),
-            ttl: self.ttl.unwrap_or(defaults.ttl),
-            jitter: self.jitter.unwrap_or(defaults.jitter),
-            lock: self.lock.bounded(),
-            freshness: self.freshness,
-            failing: Failing::Run,
-            timeout: self.timeout,
-            none_ttl: self.none_ttl,
-            err_ttl: self.err_ttl,
-        };
-        (self.cache, request)
-    }
 }
 
 /// Room for the values in a key, so that building one allocates once.
@@ -104,144 +55,150 @@ const VALUES_LEN: usize = 48;
 /// Begins a plan.
 #[must_use]
 pub fn plan(site: &'static Site, cache: CacheRef) -> Plan {
-    let prefix = &cache.get().shared().prefix;
-    let mut key = String::with_capacity(prefix.len() + site.template.len() + VALUES_LEN);
-    key.push_str(prefix);
-    let draft = Draft {
+    let defaults = cache.get().shared();
+    let mut key = String::with_capacity(defaults.prefix.len() + site.template.len() + VALUES_LEN);
+    key.push_str(&defaults.prefix);
+    let request = Request {
         site,
-        cache,
         key,
-        ttl: None,
-        jitter: None,
+        ttl: defaults.ttl,
+        jitter: defaults.jitter,
         lock: Lock::default(),
         freshness: Freshness::default(),
-        sheds: false,
+        failing: Failing::Run,
         timeout: None,
         none_ttl: None,
         err_ttl: None,
     };
-    Plan { draft, coding: PhantomData }
+    Plan { call: Box::write(Box::new_uninit(), Call::new(cache, request)), coding: PhantomData }
 }
 
 impl<C> Plan<C> {
     /// `ttl = …`
     #[must_use]
     pub fn ttl(mut self, ttl: Duration) -> Self {
-        self.draft.ttl = Some(ttl);
+        self.call.request.ttl = ttl;
         self
     }
 
     /// `jitter = …`
     #[must_use]
     pub fn jitter(mut self, jitter: f64) -> Self {
-        self.draft.jitter = Some(jitter);
+        self.call.request.jitter = jitter;
         self
     }
 
     /// `lock = true`
     #[must_use]
     pub fn lock(mut self) -> Self {
-        self.draft.lock.others = Others::Wait;
+        self.call.request.lock.others = Others::Wait;
         self
     }
 
     /// `lock(wait = …)`
     #[must_use]
     pub fn lock_wait(mut self, wait: Duration) -> Self {
-        self.draft.lock.wait = wait;
+        self.call.request.lock.wait = wait;
         self
     }
 
     /// `lock(lease = …)`
     #[must_use]
     pub fn lock_lease(mut self, lease: Duration) -> Self {
-        self.draft.lock.lease = lease;
+        self.call.request.lock.lease = lease;
         self
     }
 
     /// `stale_while_revalidate = …`
     #[must_use]
     pub fn stale_while_revalidate(mut self, window: Duration) -> Self {
-        self.draft.freshness.stale_while_revalidate = window;
+        self.call.request.freshness.stale_while_revalidate = window;
         self
     }
 
     /// `stale_if_error = …`
     #[must_use]
     pub fn stale_if_error(mut self, window: Duration) -> Self {
-        self.draft.freshness.stale_if_error = window;
+        self.call.request.freshness.stale_if_error = window;
         self
     }
 
     /// `early_refresh = …`
     #[must_use]
     pub fn early_refresh(mut self, beta: f64) -> Self {
-        self.draft.freshness.early_refresh = beta;
+        self.call.request.freshness.early_refresh = beta;
         self
     }
 
     /// `timeout = …`
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.draft.timeout = Some(timeout);
+        self.call.request.timeout = Some(timeout);
         self
     }
 
     /// `shed = true`
     #[must_use]
     pub fn shed(mut self) -> Self {
-        self.draft.sheds = true;
+        self.call.request.failing = Failing::Shed;
         self
     }
 
     /// `none_ttl = …`
     #[must_use]
     pub fn none_ttl(mut self, ttl: Duration) -> Self {
-        self.draft.none_ttl = Some(ttl);
+        self.call.request.none_ttl = Some(ttl);
         self
     }
 
     /// `err_ttl = …`
     #[must_use]
     pub fn err_ttl(mut self, ttl: Duration) -> Self {
-        self.draft.err_ttl = Some(ttl);
+        self.call.request.err_ttl = Some(ttl);
         self
     }
 
     /// `codec = …`. That it is one is asked in [`read`] alone, so that a mistake is reported once.
     #[must_use]
     pub fn codec<N>(self) -> Plan<Named<N>> {
-        Plan { draft: self.draft, coding: PhantomData }
+        Plan { call: self.call, coding: PhantomData }
     }
 
     /// Text of the template, as it stands.
     #[must_use]
     pub fn literal(mut self, text: &str) -> Self {
-        self.draft.key.push_str(text);
+        self.call.request.key.push_str(text);
         self
     }
 
     /// The value of a placeholder.
     #[must_use]
     pub fn part<P: KeyPart + ?Sized>(mut self, value: &P) -> Self {
-        KeyWriter::new(&mut self.draft.key).part(value);
+        KeyWriter::new(&mut self.call.request.key).part(value);
         self
     }
 
     /// The call of a function with these hooks; whether it has an error for a cache that fails.
-    fn call<H: Hooks>(self, has_error: bool) -> Box<Call>
+    fn call<H: Hooks>(mut self, has_error: bool) -> Box<Call>
     where
         C: Coding,
     {
-        let engine = self.draft.cache.engine();
-        let value = engine.schema::<C, <H::Kind as Kind>::Value>(self.draft.site);
-        self.draft.call(Expected { value, failure: H::Failures::fingerprint() }, has_error)
+        let Call { cache, request, .. } = &*self.call;
+        let value = cache.engine().schema::<C, <H::Kind as Kind>::Value>(request.site);
+        self.call.begin(Expected { value, failure: H::Failures::fingerprint() }, has_error);
+        self.call
     }
 
     /// The handle of the entry.
     pub fn entry<R>(self) -> Entry<R, C> {
-        let (cache, request) = self.draft.into_parts();
+        let (cache, request) = self.call.into_parts();
         Entry::new(cache.get().clone(), request)
+    }
+}
+
+impl<C> fmt::Debug for Plan<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plan").field("key", &self.call.request.key).finish_non_exhaustive()
     }
 }
 

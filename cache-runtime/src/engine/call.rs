@@ -19,6 +19,7 @@ use crate::clock::{self, Instant, Timestamp};
 use crate::codec::Format;
 use crate::entry::{self, Expected, Flags, Header, Lookup, Token};
 use crate::error::{Error, ErrorKind};
+use crate::key;
 use crate::policy::freshness::{self, Refresh, Worth};
 use crate::policy::{Failing, Others};
 use crate::report::{CallReport, Outcome};
@@ -36,8 +37,8 @@ const MAX_LEASE_REQUESTS: u32 = 4;
 /// A call under way. Everything here is the same for every function and type.
 #[expect(clippy::struct_excessive_bools, reason = "facts learned one by one, none of which excludes another")]
 pub(crate) struct Call {
-    pub(super) cache: CacheRef,
-    pub(super) request: Request,
+    pub(crate) cache: CacheRef,
+    pub(crate) request: Request,
     /// The key again, once something outlives the call.
     shared_key: Option<Arc<str>>,
     pub(super) expected: Expected,
@@ -140,13 +141,13 @@ pub(super) fn ended(site: &'static Site, key: &str, outcome: Outcome, served: Op
 }
 
 impl Call {
-    pub(crate) fn new(cache: CacheRef, request: Request, expected: Expected, mode: Mode) -> Self {
+    pub(crate) fn new(cache: CacheRef, request: Request) -> Self {
         let engine = cache.engine();
         Self {
             shared_key: None,
-            expected,
+            expected: Expected::default(),
             budget: Budget::new(engine.deadline),
-            mode,
+            mode: Mode::default(),
             entered: None,
             at: engine.flights.now(),
             group: Group::default(),
@@ -161,6 +162,30 @@ impl Call {
             request,
             cache,
         }
+    }
+
+    /// Nothing is added to the request any more, and the call arrives: what is invalidated from now on, it may be served.
+    pub(crate) fn begin(&mut self, expected: Expected, has_error: bool) {
+        self.complete();
+        let shared = self.cache.get().shared();
+        self.mode = if shared.enabled { scope::mode() } else { Mode::Bypass };
+        self.at = shared.engine.flights.now();
+        self.expected = expected;
+        if has_error && self.request.failing == Failing::Run {
+            self.request.failing = Failing::Refuse;
+        }
+    }
+
+    /// The request alone, for what is no call.
+    pub(crate) fn into_parts(mut self) -> (CacheRef, Request) {
+        self.complete();
+        (self.cache, self.request)
+    }
+
+    /// Nothing is added any more: the key is cut to length, and the times are made to make sense.
+    fn complete(&mut self) {
+        self.request.key = key::finish(std::mem::take(&mut self.request.key));
+        self.request.lock = self.request.lock.bounded();
     }
 
     pub(crate) fn format(&self) -> Format {

@@ -269,7 +269,7 @@ fn is_unknown_script(error: &redis::RedisError) -> bool {
 impl Store for RedisStore {
     async fn get(&self, key: &str) -> Result<Option<Bytes>, Error> {
         // With room for all of it: a command that grows costs a hit two more allocations.
-        let mut get = redis::Cmd::with_capacity(2, GET.len() + key.len());
+        let mut get = Cmd::with_capacity(2, GET.len() + key.len());
         get.arg(GET).arg(key);
         let entry: Option<Vec<u8>> = self.ask(key, Question::command(&get)).await?;
         Ok(entry.map(Bytes::from))
