@@ -98,14 +98,16 @@ impl<C> Plan<C> {
     /// `lock(wait = …)`
     #[must_use]
     pub fn lock_wait(mut self, wait: Duration) -> Self {
-        self.call.request.lock.wait = wait;
+        let lock = &mut self.call.request.lock;
+        *lock = Lock { wait, ..*lock }.bounded();
         self
     }
 
     /// `lock(lease = …)`
     #[must_use]
     pub fn lock_lease(mut self, lease: Duration) -> Self {
-        self.call.request.lock.lease = lease;
+        let lock = &mut self.call.request.lock;
+        *lock = Lock { lease, ..*lock }.bounded();
         self
     }
 

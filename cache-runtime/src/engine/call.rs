@@ -182,10 +182,9 @@ impl Call {
         (self.cache, self.request)
     }
 
-    /// Nothing is added any more: the key is cut to length, and the times are made to make sense.
+    /// Nothing is added to the key any more: it is cut to length.
     fn complete(&mut self) {
         self.request.key = key::finish(std::mem::take(&mut self.request.key));
-        self.request.lock = self.request.lock.bounded();
     }
 
     pub(crate) fn format(&self) -> Format {
