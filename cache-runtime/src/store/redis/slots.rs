@@ -33,6 +33,11 @@ use crate::store::in_runtime;
 /// own deadline, so raising it only gives slow networks a chance.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How many commands wait for the connection's driver before their callers do: one that waits is woken once more. The
+/// client's 50 are fewer than the callers of a busy process. Raising it helps where more call at once than this, and
+/// lets more commands pile up before a server that stalls, beside those in the buffers of its socket.
+const QUEUE: usize = 256;
+
 /// How old a connection to a server that turned out to be no primary must be to be given up: a server that is a replica
 /// for good is not dialed anew by every call.
 const RECONNECT_AFTER: Duration = Duration::from_secs(1);
@@ -245,8 +250,10 @@ struct Held {
 
 impl Held {
     async fn dial(self, client: redis::Client) {
-        let config =
-            AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT_TIMEOUT)).set_response_timeout(None);
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT_TIMEOUT))
+            .set_response_timeout(None)
+            .set_pipeline_buffer_size(QUEUE);
         match tokio::time::timeout(CONNECT_TIMEOUT, dial(&client, &config)).await {
             Ok(Ok(up)) => {
                 if let (Some(time), Some(connections)) = (up.time, self.connections.upgrade()) {
