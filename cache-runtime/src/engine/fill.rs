@@ -11,8 +11,9 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::Request;
 use super::background::Background;
-use super::call::{Call, Hold, Run};
+use super::call::Call;
 use super::kind::Loaded;
+use super::lead::{Hold, Run};
 use super::load::{Load, Reply};
 use super::single_flight::{Evidence, Landing, Lead};
 use crate::clock::{self, Instant};

@@ -9,8 +9,9 @@ use std::time::Duration;
 use tokio::time::Sleep;
 
 use super::Engine;
-use super::call::{Call, Found, ended};
+use super::call::{Call, ended};
 use super::load::Reply;
+use super::sight::Found;
 use crate::error::{Error, ErrorKind};
 use crate::observe;
 use crate::report::Outcome;

@@ -14,12 +14,15 @@
 //! what the types add.
 
 mod background;
+mod blind;
 mod call;
 mod detached;
 mod fill;
 mod hooks;
+mod join;
 mod kind;
 mod late;
+mod lead;
 mod lease;
 mod load;
 #[cfg(test)]
@@ -27,6 +30,7 @@ mod model;
 mod outage;
 mod owed;
 mod read;
+mod sight;
 mod single_flight;
 mod wait;
 mod write;

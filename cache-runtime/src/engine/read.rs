@@ -8,12 +8,13 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use tokio::runtime::Handle;
 
-use super::call::{Call, Found, Step};
+use super::call::{Call, Step};
 use super::fill::Fill;
 use super::hooks::Hooks;
 use super::kind::Output;
 use super::late::{Late, Patience};
 use super::load::{Answer, Audience, Load, Owned, Typed};
+use super::sight::Found;
 use super::single_flight::Seat;
 use crate::codec::Coding;
 use crate::error::Error;

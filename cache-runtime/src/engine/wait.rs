@@ -16,7 +16,8 @@ use bytes::Bytes;
 use tokio::time::{sleep_until, timeout_at};
 
 use super::Engine;
-use super::call::{Call, Found};
+use super::call::Call;
+use super::sight::Found;
 use super::single_flight::Moment;
 use crate::clock::{self, Instant, Timestamp};
 use crate::entry::Header;

@@ -1,0 +1,67 @@
+//! Going on without the store.
+
+use std::sync::Arc;
+
+use tokio::time::timeout_at;
+
+use super::call::{Call, Step};
+use super::lead::Run;
+use super::sight::Found;
+use crate::error::{Error, ErrorKind};
+use crate::observe;
+use crate::policy::Failing;
+use crate::report::Outcome;
+
+impl Call {
+    /// The step, once it is its turn.
+    pub(super) async fn in_turn(&mut self, step: Step) -> Step {
+        match step {
+            Step::Load(run) if self.blind => Box::pin(self.takes_turn(run)).await,
+            step => step,
+        }
+    }
+
+    pub(super) fn goes_blind(&mut self, step: &'static str, error: &Error) {
+        self.blind = true;
+        self.saw = None;
+        let engine = self.cache.engine();
+        engine.outage.degrades();
+        if error.kind() == ErrorKind::BreakerOpen {
+            engine.probed(&self.request.key);
+            observe::shut_out(self.request.site, &self.request.key);
+        } else {
+            observe::failed(self.request.site, &self.request.key, step, error);
+        }
+    }
+
+    /// A value that was loaded while the store is down.
+    pub(super) fn copy(&mut self) -> Option<Found> {
+        let copy = self.blind.then(|| self.cache.engine().copy(&self.request.key))??;
+        self.sight(Some(copy), Outcome::Hit)
+    }
+
+    /// Waits for the function's turn, where the cache bounds how many run while its store is down.
+    async fn takes_turn(&mut self, mut run: Run) -> Step {
+        let Some(turns) = self.cache.engine().outage.turns.clone() else { return Step::Load(run) };
+        if let Ok(turn) = Arc::clone(&turns).try_acquire_owned() {
+            run.turn = Some(turn);
+            return Step::Load(run);
+        }
+        observe::queues(self.request.site, &self.request.key);
+        let limit = self.entered() + self.request.lock.wait;
+        let until = self.answer_by().map_or(limit, |by| by.min(limit));
+        match timeout_at(until, turns.acquire_owned()).await {
+            Ok(turn) => run.turn = turn.ok(),
+            Err(_) if until < limit => return Step::Late,
+            Err(_) if self.request.failing == Failing::Shed => {
+                observe::shed(self.request.site, &self.request.key);
+                return Step::Refuse(Error::new(
+                    ErrorKind::Shed,
+                    "too many functions run while the store is down, and this one is shed",
+                ));
+            }
+            Err(_) => observe::waited_too_long(self.request.site, &self.request.key, self.request.lock.wait),
+        }
+        Step::Load(run)
+    }
+}

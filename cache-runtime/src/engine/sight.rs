@@ -1,0 +1,147 @@
+//! What a call sees at its key, and what it makes of that.
+
+use std::pin::pin;
+
+use bytes::Bytes;
+
+use super::Engine;
+use super::call::{Call, Step};
+use super::load::Reply;
+use crate::entry::{self, Flags, Header, Lookup};
+use crate::error::Error;
+use crate::policy::freshness::{self, Refresh, Worth};
+use crate::report::Outcome;
+use crate::scope::Mode;
+use crate::site::Site;
+use crate::store::{Backend, Store, Take};
+use crate::{observe, random};
+
+/// An entry to serve.
+#[derive(Clone)]
+pub(crate) struct Found {
+    pub(crate) bytes: Bytes,
+    pub(super) header: Header,
+    pub(super) outcome: Outcome,
+    /// Whether it is loaded anew besides.
+    pub(super) refresh: Refresh,
+}
+
+impl Found {
+    /// Makes the answer of it; whether it could be decoded.
+    pub(super) fn decode(&self, site: &Site, key: &str, engine: &Engine, answer: &mut dyn Reply) -> bool {
+        let decoded = entry::payload(&self.bytes, &self.header, &engine.sizes).and_then(|payload| {
+            if self.header.flags.has(Flags::NONE) {
+                Ok(answer.none())
+            } else if self.header.flags.has(Flags::FAILURE) {
+                answer.decode_failure(engine.format, &payload)
+            } else {
+                answer.decode(engine.format, &payload).map(|()| true)
+            }
+        });
+        if let Err(error) = &decoded {
+            // Without the cause: what serde says of a value can contain it.
+            observe::unusable(site, key, &error.to_string());
+        }
+        decoded.unwrap_or(false)
+    }
+}
+
+impl Call {
+    /// Looks into a store of this process, where there is nothing to wait for; `Some` is a value to serve.
+    pub(crate) fn look_here(&mut self) -> Option<Found> {
+        let Backend::Memory(memory) = &self.cache.engine().backend else { return None };
+        let entry = (self.mode == Mode::Cached).then(|| memory.value(&self.request.key))??;
+        let found = self.sight(Some(entry), Outcome::Hit);
+        self.looked = found.is_none();
+        found
+    }
+
+    /// Whether a call begins with a look into the store.
+    pub(crate) fn looks(&self) -> bool {
+        self.mode == Mode::Cached && !self.looked
+    }
+
+    /// Asks the store.
+    pub(crate) async fn look(&mut self) -> Result<Option<Bytes>, Error> {
+        let engine = self.cache.engine();
+        if let Some(error) = engine.server(&self.request.key).refuses() {
+            return Err(error);
+        }
+        if engine.owed.is_owed(&self.request.key) {
+            Box::pin(engine.pay(&mut self.budget, &self.request.key)).await?;
+        }
+        let get = pin!(engine.backend.get(&self.request.key));
+        engine.step(&mut self.budget, "get", &self.request.key, get).await
+    }
+
+    /// Takes note of what the first look came to; there is no need for another.
+    pub(crate) fn looked(&mut self, entry: Result<Option<Bytes>, Error>) -> Option<Step> {
+        self.looked = true;
+        self.notes(entry)
+    }
+
+    /// Takes note of what a look came to; `None` where there is nothing to serve.
+    pub(super) fn notes(&mut self, entry: Result<Option<Bytes>, Error>) -> Option<Step> {
+        match entry {
+            Ok(entry) => self.sight(entry, Outcome::Hit).map(Step::Decode),
+            Err(error) if self.refuses() => Some(Step::Refuse(error)),
+            Err(error) => {
+                self.goes_blind("get", &error);
+                None
+            }
+        }
+    }
+
+    /// Takes note of what is at the key; `Some` is a value to serve.
+    pub(super) fn sight(&mut self, entry: Option<Bytes>, outcome: Outcome) -> Option<Found> {
+        (self.saw, self.take) = (None, Take::Missing);
+        let freshness = self.request.freshness;
+        let (engine, key, expected) = (self.cache.engine(), &self.request.key, self.expected);
+        let now = || engine.backend.now(key);
+        let lookup = match outcome {
+            // What another caller wrote may be too long to store.
+            Outcome::Coalesced => entry::classify(entry.as_deref(), key, expected, now),
+            _ => engine.classify(entry.as_deref(), key, expected),
+        };
+        match (lookup, entry) {
+            (Lookup::Fresh(header) | Lookup::Stale(header), Some(bytes)) if !engine.owed.trusts(&header) => {
+                self.take = Take::Unusable(Bytes::copy_from_slice(entry::head(&bytes)));
+            }
+            (Lookup::Fresh(header), Some(bytes)) => match freshness.of_fresh(&header, now, random::unit) {
+                Worth::Serve(refresh) => return Some(Found { bytes, header, outcome, refresh }),
+                Worth::Fallback | Worth::Expired => {}
+            },
+            (Lookup::Stale(header), Some(bytes)) => return self.sight_stale(header, &bytes),
+            (Lookup::Pending(token), _) => self.saw = Some(token),
+            (Lookup::Unusable(why), Some(bytes)) => {
+                observe::unusable(self.request.site, &self.request.key, why);
+                self.take = Take::Unusable(Bytes::copy_from_slice(entry::head(&bytes)));
+            }
+            _ => {}
+        }
+        None
+    }
+
+    /// Takes note of a value past its freshness; `Some` when it is served all the same.
+    fn sight_stale(&mut self, header: Header, bytes: &Bytes) -> Option<Found> {
+        let now = self.now();
+        let found = |refresh| Found { bytes: bytes.clone(), header, outcome: Outcome::Stale, refresh };
+        match self.request.freshness.of_stale(&header, now) {
+            Worth::Serve(refresh) => return Some(found(refresh)),
+            Worth::Fallback => self.fallback = Some(found(Refresh::No)),
+            Worth::Expired => {}
+        }
+        if freshness::is_leased(&header, now) && !header.flags.has(Flags::HELD_OFF) {
+            self.saw = Some(header.token);
+        } else {
+            self.take = Take::Refresh(Bytes::copy_from_slice(entry::head(bytes)));
+        }
+        None
+    }
+
+    /// An entry could not be decoded: it is displaced.
+    pub(crate) fn cannot_use(&mut self, found: &Found) {
+        (self.saw, self.looked) = (None, true);
+        self.take = Take::Unusable(Bytes::copy_from_slice(entry::head(&found.bytes)));
+    }
+}
