@@ -50,10 +50,10 @@ pub struct Error {
 }
 
 impl Error {
-    /// An error of this kind; `context` says what was being done. Own [`Store`](crate::Store)s and
-    /// [`Codec`](crate::Codec)s make theirs with it.
+    /// An error of this kind; `context` says what was being done, and is put on one line. Own
+    /// [`Store`](crate::Store)s and [`Codec`](crate::Codec)s make theirs with it.
     pub fn new(kind: ErrorKind, context: impl Into<String>) -> Self {
-        Self { kind, context: context.into(), source: None }
+        Self { kind, context: in_one_line(context.into()), source: None }
     }
 
     /// Adds the cause.
@@ -80,6 +80,15 @@ impl Error {
     pub fn is_unavailable(&self) -> bool {
         matches!(self.kind, ErrorKind::Unavailable | ErrorKind::BreakerOpen)
     }
+}
+
+/// What a client says of an answer that it cannot read takes several lines, and a log or an alert shows one.
+fn in_one_line(text: String) -> String {
+    if !text.contains(['\n', '\r']) {
+        return text;
+    }
+    let lines: Vec<&str> = text.split(['\n', '\r']).filter(|line| !line.is_empty()).collect();
+    lines.join("; ")
 }
 
 impl fmt::Display for Error {
@@ -115,5 +124,6 @@ mod tests {
         assert_eq!(error.to_string(), "GET got no answer within 250ms");
         assert!(error.is_timeout() && !error.is_unavailable());
         assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("slow"));
+        assert_eq!(Error::new(ErrorKind::Codec, "at 1\r\nnot\n13\n").to_string(), "at 1; not; 13");
     }
 }

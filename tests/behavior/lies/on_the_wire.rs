@@ -1,6 +1,8 @@
 //! What no real server says on cue.
 
-use support::{Liar, Lie, On, Origin, RedisServer, within};
+use cache_runtime::State;
+use support::{Events, Liar, Lie, On, Origin, RedisServer, within};
+use tracing::Level;
 
 use super::{answers_in_spite_of, cache_at, is_served_again, is_told_of, word};
 
@@ -71,6 +73,29 @@ async fn garbage() {
         b">1\r\n:1\r\n",
     ] {
         survives_everywhere(&format!("{:?}", garbage.escape_ascii().to_string()), says(garbage)).await;
+    }
+}
+
+// The client's own words on such an answer take several lines, of which a log or an alert would show one.
+#[tokio::test]
+async fn what_is_said_of_garbage_is_one_line() {
+    for garbage in [&b"?\r\n"[..], b"$x\r\n", b"%9223372036854775807\r\n", b"*1\r\n*one\r\n"] {
+        let server = RedisServer::start().await;
+        let liar = Liar::before(&server).await;
+        let cache = cache_at(&liar.url());
+        liar.lies(On::Everything, says(garbage));
+        let events = Events::capture();
+        let given_up = async {
+            while cache.health().state() == State::Up {
+                word(&cache, &Origin::default(), 7).await;
+            }
+        };
+        within("the breaker to open", given_up).await;
+        let health = cache.health().to_string();
+        assert!(!health.contains('\n'), "{health}");
+        for event in events.at_least(Level::WARN) {
+            assert!(event.fields.values().all(|text| !text.contains('\n')), "{event:?}");
+        }
     }
 }
 
