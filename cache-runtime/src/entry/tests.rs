@@ -67,6 +67,12 @@ fn a_reader_takes_only_what_it_can_read() {
         other[offset] ^= 0x40;
         assert!(matches!(classify(&other), Lookup::Unusable(_)), "another {what} is served");
     }
+    // Behind a lease there is no checksum that would tell.
+    for (offset, what) in [(0, "magic"), (1, "version"), (3, "flags")] {
+        let mut other = Header::lease(TOKEN, now).alone().to_vec();
+        other[offset] ^= 0x80;
+        assert!(matches!(classify(&other), Lookup::Unusable(_)), "a lease of another {what} is waited for");
+    }
 }
 
 #[test]
