@@ -31,6 +31,27 @@ fn a_changed_shape_is_another_fingerprint() {
                                          {pub struct T { a: BTreeMap<String, Vec<(u8, i8)>> }});
 }
 
+/// Counts how often it is asked for.
+struct Counted;
+
+static ASKED: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+
+impl<'de> Deserialize<'de> for Counted {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        ASKED.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        u8::deserialize(deserializer).map(|_| Self)
+    }
+}
+
+#[test]
+fn a_fingerprint_is_computed_once() {
+    let asked = || ASKED.load(std::sync::atomic::Ordering::Relaxed);
+    let first = fingerprint::<Counted>();
+    let once = asked();
+    assert_eq!(fingerprint::<Counted>(), first);
+    assert!(once > 0 && asked() == once);
+}
+
 #[test]
 fn a_field_behind_one_that_refuses_every_made_up_value_still_counts() {
     differ!("behind an address": {pub struct T { a: std::net::IpAddr, b: u8 }}
