@@ -4,6 +4,7 @@
 //! - [`RedisCluster`]: several that share the hash slots.
 //! - [`Commands`] and [`Traffic`]: what the server was asked, by its own statistics and by its own `MONITOR`.
 //! - [`Liar`]: a server that lies on cue.
+//! - [`FailingStore`]: a store that fails on cue, for what takes an hour.
 //! - [`Proxy`]: what stands between a cache and its server, and its bad days.
 //! - [`Stage`]: a cache on each kind of store, so that one case runs on all of them.
 //! - [`Origin`]: the work behind a cached function: counted, and held as long as the test wants.
@@ -24,6 +25,7 @@ mod caller;
 mod checker;
 mod commands;
 mod events;
+mod failing_store;
 mod liar;
 mod lossy_proxy;
 mod operation;
@@ -42,6 +44,7 @@ pub use caller::{CALLER_BODIES, CALLER_DEADLINE, CALLER_LOCK_WAIT};
 pub use checker::{Violation, check, contended};
 pub use commands::{Commands, Traffic};
 pub use events::{Event, Events};
+pub use failing_store::{FailingStore, Mood};
 pub use liar::{Liar, Lie, On};
 pub use lossy_proxy::LossyProxy;
 pub use operation::{Kind, Operation, monotonic};
