@@ -7,8 +7,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use cache_runtime::store::{Commit, LeaseRequest, Leased, Token};
 use cache_runtime::{Cache, Error, ErrorKind, Store, redis_cached};
-use support::{built, within};
+use support::{Events, FailingStore, Mood, Origin, built, within};
 use tokio::sync::Notify;
+use tracing::Level;
 
 /// The first removal happens at once and is answered late, the second fails, and the others are not answered.
 #[derive(Clone, Default)]
@@ -76,4 +77,58 @@ async fn an_invalidation_does_not_pay_what_came_to_be_owed_after_it_was_sent() {
     });
     first.expect("the first removal is answered");
     assert_eq!(cache.health().owed_invalidations(), 1, "the second is still owed");
+}
+
+#[redis_cached(key = "value:<id>", ttl = 600, cache = cache, skip(cache, origin))]
+async fn value(cache: &Cache, origin: &Origin, id: u64) -> u64 {
+    assert!(id < 1_000_000);
+    origin.run().await
+}
+
+/// Ten thousand are remembered.
+async fn owes_all_that_it_can(cache: &Cache) {
+    for id in 100_000..110_000 {
+        value_entry(cache, id).invalidate().await.expect_err("the store refuses");
+    }
+    assert_eq!(cache.health().owed_invalidations(), 10_000);
+}
+
+// What another process has loaded before an invalidation that was forgotten, it may store after that.
+#[tokio::test]
+async fn what_was_being_loaded_when_an_invalidation_was_forgotten_is_not_trusted() {
+    let store = FailingStore::default();
+    let on = |store: FailingStore| built(Cache::builder().store(store));
+    let (ours, theirs) = (on(store.clone()), on(store.beside()));
+    let origin = Origin::held();
+    let (loaded, ()) = tokio::join!(value(&theirs, &origin, 7), async {
+        origin.has_begun(1).await;
+        store.is(Mood::Refusing);
+        owes_all_that_it_can(&ours).await;
+        value_entry(&ours, 7).invalidate().await.expect_err("the store refuses");
+        store.is(Mood::Well);
+        // An entry says to 10 ms when it was stored.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        origin.let_go();
+    });
+    assert_eq!((loaded, value_entry(&theirs, 7).get().await.expect("the store is well")), (1, Some(1)));
+    assert_eq!(value_entry(&ours, 7).get().await.expect("the store is well"), None);
+    assert_eq!(value(&ours, &origin, 7).await, 2);
+}
+
+#[tokio::test]
+async fn a_shutdown_says_how_much_is_owed_and_why() {
+    let store = FailingStore::default();
+    let cache = built(Cache::builder().store(store.clone()));
+    let events = Events::capture();
+    assert_eq!(cache.shutdown(Duration::ZERO).await, 0);
+    assert_eq!(events.all(), [], "nothing is owed");
+
+    store.is(Mood::Refusing);
+    for id in 1..=3 {
+        value_entry(&cache, id).invalidate().await.expect_err("the store refuses");
+    }
+    cache.shutdown(Duration::ZERO).await;
+    let all = events.all();
+    let said = all.iter().find(|event| event.message.contains("were not repeated")).expect("it is said");
+    assert_eq!((said.level, said.field("count"), said.field("why")), (Level::ERROR, Some("3"), Some("it refuses")));
 }
