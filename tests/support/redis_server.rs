@@ -22,6 +22,9 @@ const PORTS: std::ops::Range<u64> = 10_000..30_000;
 /// How often a start may lose its port to another process before that is no accident any more.
 const PORT_DRAWS: usize = 20;
 
+/// What a server says when it has started.
+const READY: &str = "Ready to accept connections";
+
 /// A Redis or Valkey server on a free port of 127.0.0.1, without persistence, killed when dropped.
 #[derive(Debug)]
 pub struct RedisServer {
@@ -45,8 +48,11 @@ impl RedisServer {
         let mut log = String::new();
         for _ in 0..PORT_DRAWS {
             server.port = free_port();
-            match server.spawn().await {
-                Ok(()) => return server,
+            match server.spawn(READY).await {
+                Ok(()) => {
+                    server.answers().await;
+                    return server;
+                }
                 Err(said) if said.contains("Address already in use") => log = said,
                 Err(said) => panic!("the server ended instead of starting:\n{said}"),
             }
@@ -104,16 +110,31 @@ impl RedisServer {
         }
     }
 
-    /// Starts a killed server again, empty, on the same port.
+    /// Starts a killed server again on the same port: empty, but for what it was told to save.
     pub async fn restart(&mut self) {
+        self.respawn(READY).await;
+        self.answers().await;
+    }
+
+    /// Starts a killed server again on the same port, and waits until it reads what it was told to save.
+    pub async fn restart_loading(&mut self) {
+        self.respawn("Loading RDB").await;
+    }
+
+    async fn respawn(&mut self, says: &'static str) {
         self.kill();
-        if let Err(log) = self.spawn().await {
+        if let Err(log) = self.spawn(says).await {
             panic!("the server did not start again on port {}:\n{log}", self.port);
         }
     }
 
-    /// Spawns the process and waits for it; the error is what the server printed before it ended.
-    async fn spawn(&mut self) -> Result<(), String> {
+    async fn answers(&self) {
+        let answer: redis::RedisResult<String> = redis::cmd("PING").query_async(&mut self.client().await).await;
+        assert_eq!(answer.as_deref(), Ok("PONG"), "the server is ready and does not answer PING");
+    }
+
+    /// Spawns the process and waits until it says that; the error is what the server printed before it ended.
+    async fn spawn(&mut self, says: &'static str) -> Result<(), String> {
         let mut child = Command::new(binary())
             .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1"])
             .args(["--save", "", "--appendonly", "no", "--daemonize", "no", "--loglevel", "notice"])
@@ -133,7 +154,7 @@ impl RedisServer {
         thread::spawn(move || {
             let mut log = String::new();
             for line in BufReader::new(output).lines().map_while(Result::ok) {
-                if line.contains("Ready to accept connections") {
+                if line.contains(says) {
                     let _ = send.send(Ok(()));
                 }
                 log.push_str(&line);
@@ -142,11 +163,7 @@ impl RedisServer {
             let _ = send.send(Err(log));
         });
         let ready = tokio::task::spawn_blocking(move || ready.recv_timeout(PATIENCE)).await;
-        ready.expect("waiting does not panic").expect("the server says that it is ready, or ends")?;
-
-        let answer: redis::RedisResult<String> = redis::cmd("PING").query_async(&mut self.client().await).await;
-        assert_eq!(answer.as_deref(), Ok("PONG"), "the server is ready and does not answer PING");
-        Ok(())
+        ready.expect("waiting does not panic").expect("the server says so, or ends")
     }
 
     pub(crate) fn password(&self) -> Option<&str> {
