@@ -2,7 +2,7 @@
 
 use cache_runtime::{Cache, Outcome, redis_cached, report};
 use futures_util::FutureExt;
-use support::{Origin, RedisServer, cache_on};
+use support::{Origin, Proxy, RedisServer, cache_on};
 
 #[redis_cached(key = "answer:<id>", ttl = 600, cache = cache, skip(cache, origin))]
 async fn answer(cache: &Cache, origin: &Origin, id: u64) -> u64 {
@@ -133,4 +133,54 @@ async fn a_lease_that_was_not_answered_in_time_is_given_back() {
     pause_writes(&mut client).await;
     strict(&cache).await.expect_err("the lease is held back");
     is_given_back(&mut client, "strict").await;
+}
+
+/// Calls until the value is served that was stored.
+async fn is_served(cache: &Cache) {
+    let served = async {
+        while report(answer(cache, &Origin::default(), 7)).await.1.calls()[0].outcome() != Outcome::Hit {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    };
+    support::within("a hit", served).await;
+}
+
+// After a failover the name leads to the new primary, and connections to the old one stay: nothing would be stored, nor
+// invalidated, for as long as they live.
+#[tokio::test]
+async fn a_connection_to_a_server_that_is_no_primary_any_more_is_given_up() {
+    for becomes in ["yes", "no"] {
+        let (old, new) = (RedisServer::start().await, RedisServer::start().await);
+        let proxy = Proxy::before(&old).await;
+        let cache = support::built(Cache::builder().redis_url(proxy.url()));
+        is_served(&cache).await;
+        proxy.lead_newcomers_to(&new);
+        let mut client = old.client().await;
+        for words in [&["CONFIG", "SET", "replica-serve-stale-data", becomes][..], &["REPLICAOF", "127.0.0.1", "1"]] {
+            let _: () = redis::cmd(words[0]).arg(&words[1..]).query_async(&mut client).await.expect("the server is up");
+        }
+        let through = async {
+            while answer_entry(&cache, 7).invalidate().await.is_err() {
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
+        };
+        support::within("an invalidation on the new primary", through).await;
+        is_served(&cache).await;
+        let keys: u64 = redis::cmd("DBSIZE").query_async(&mut new.client().await).await.expect("the server is up");
+        assert_eq!(keys, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_a_replica_for_good_is_not_dialed_anew_by_every_call() {
+    let server = RedisServer::start_with(&["--replicaof", "127.0.0.1", "1"]).await;
+    let (cache, mut client) = (cache_on(&server), server.client().await);
+    let before = connections(&mut client).await;
+    for id in 0..50 {
+        let (_, reported) = report(answer(&cache, &Origin::default(), id)).await;
+        assert_eq!(reported.calls()[0].outcome(), Outcome::Degraded, "it refuses the lease");
+    }
+    // One, and one more each second on a busy machine.
+    let made = connections(&mut client).await - before;
+    assert!(made < 10, "{made} connections for 50 calls");
 }

@@ -106,6 +106,11 @@ impl Proxy {
             day.upstream = server.port();
         });
     }
+
+    /// Leads new connections to another server, and leaves the old ones where they are.
+    pub fn lead_newcomers_to(&self, server: &RedisServer) {
+        self.day.send_modify(|day| day.upstream = server.port());
+    }
 }
 
 impl Drop for Proxy {
