@@ -79,6 +79,17 @@ mod tests {
     }
 
     #[test]
+    fn what_compression_makes_longer_is_left_as_it_is() {
+        let header = Header::lease(crate::entry::Token([0; 8]), crate::clock::Timestamp::default());
+        // No two bytes of it follow each other twice.
+        let payload: Vec<u8> = (0..=255).flat_map(|byte: u8| [byte, byte.wrapping_mul(byte)]).collect();
+        let mut entry = [&[0; START][..], &payload].concat();
+        let whole = entry.clone();
+        pack(&mut entry, &header, 0);
+        assert_eq!(entry, whole);
+    }
+
+    #[test]
     fn a_length_that_is_not_allowed_or_not_possible_is_refused_before_it_is_allocated() {
         let mut lies = packed(&[7; 1_000]);
         for (claimed, why) in [(u32::MAX, "max_entry_bytes"), (1 << 20, "max_entry_bytes"), (1 << 19, "can come to")] {

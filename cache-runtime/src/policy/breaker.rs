@@ -116,6 +116,15 @@ mod tests {
         tally.succeeded();
         assert_eq!(tally.failed(now), Verdict::Open);
 
+        let mut long_ago = Tally::new(now);
+        for _ in 0..LEAST / 2 - 1 {
+            long_ago.succeeded();
+            assert_eq!(long_ago.failed(now), Verdict::Stay);
+        }
+        assert!(!long_ago.is_over(now) && long_ago.is_over(now + WINDOW));
+        long_ago.succeeded();
+        assert_eq!(long_ago.failed(now + WINDOW), Verdict::Stay, "half of two");
+
         let mut rare = Tally::new(now);
         for second in 0..100 {
             rare.succeeded();
