@@ -1,8 +1,14 @@
 //! Connections come and go, and calls do not notice.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
 use cache_runtime::{Cache, Outcome, redis_cached, report};
 use futures_util::FutureExt;
-use support::{Origin, Proxy, RedisServer, cache_on};
+use support::{Liar, Lie, On, Origin, Proxy, RedisServer, cache_on};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpListener;
 
 #[redis_cached(key = "answer:<id>", ttl = 600, cache = cache, skip(cache, origin))]
 async fn answer(cache: &Cache, origin: &Origin, id: u64) -> u64 {
@@ -123,7 +129,7 @@ async fn strict(cache: &Cache) -> Result<u64, Failed> {
 #[tokio::test]
 async fn a_lease_that_was_not_answered_in_time_is_given_back() {
     let server = RedisServer::start().await;
-    let deadline = std::time::Duration::from_millis(100);
+    let deadline = Duration::from_millis(100);
     let cache = support::built(Cache::builder().redis_url(server.url()).deadline(deadline));
     let mut client = server.client().await;
     // The connection and the scripts are there.
@@ -139,10 +145,82 @@ async fn a_lease_that_was_not_answered_in_time_is_given_back() {
 async fn is_served(cache: &Cache) {
     let served = async {
         while report(answer(cache, &Origin::default(), 7)).await.1.calls()[0].outcome() != Outcome::Hit {
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
     support::within("a hit", served).await;
+}
+
+// Sooner than a `PING` would tell, which has as long as a connection may take to be made.
+#[tokio::test]
+async fn a_connection_that_leaves_three_commands_unanswered_is_replaced() {
+    let server = RedisServer::start().await;
+    let liar = Liar::before(&server).await;
+    let cache = support::built(Cache::builder().redis_url(liar.url()).deadline(Duration::from_millis(400)));
+    is_served(&cache).await;
+    liar.lies(On::Get, Lie::FallsSilent(Vec::new()));
+    for unanswered in 1..=3 {
+        let (_, reported) = report(answer(&cache, &Origin::default(), 7)).await;
+        assert_eq!(reported.calls()[0].outcome(), Outcome::Degraded, "command {unanswered}");
+        liar.is_honest();
+    }
+    let (_, reported) = report(answer(&cache, &Origin::default(), 7)).await;
+    assert_eq!(reported.calls()[0].outcome(), Outcome::Hit);
+}
+
+#[tokio::test]
+async fn a_server_that_stalls_now_and_then_keeps_its_connection() {
+    let server = RedisServer::start().await;
+    let cache = support::built(Cache::builder().redis_url(server.url()).deadline(Duration::from_millis(300)));
+    is_served(&cache).await;
+    let mut client = server.client().await;
+    let before = connections(&mut client).await;
+    for stall in 1..=4 {
+        server.pause();
+        let (_, reported) = report(answer(&cache, &Origin::default(), 7)).await;
+        assert_eq!(reported.calls()[0].outcome(), Outcome::Degraded, "stall {stall}");
+        server.resume();
+        is_served(&cache).await;
+    }
+    assert_eq!(connections(&mut client).await, before);
+}
+
+/// A server that takes connections, and has nothing to say.
+async fn mute() -> (TcpListener, Cache) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+    let url = format!("redis://{}/", listener.local_addr().expect("it is bound"));
+    let deadline = Duration::from_millis(50);
+    (listener, support::built(Cache::builder().redis_url(url).deadline(deadline)))
+}
+
+#[tokio::test]
+async fn a_connection_that_is_not_made_in_time_is_given_up_though_nobody_calls() {
+    let (listener, cache) = mute().await;
+    let entry = answer_entry(&cache, 7);
+    let (made, error) = tokio::join!(listener.accept(), entry.get());
+    error.expect_err("nobody answers");
+    let (mut connection, _) = made.expect("the cache connects");
+    let left = async { while connection.read(&mut [0; 64]).await.is_ok_and(|read| read > 0) {} };
+    support::within("the cache to hang up", left).await;
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_up_is_not_dialed_anew_by_every_call() {
+    let (listener, cache) = mute().await;
+    let taken = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&taken);
+    tokio::spawn(async move {
+        while listener.accept().await.is_ok() {
+            count.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    // As many as the breaker lets pass.
+    for _ in 0..5 {
+        answer_entry(&cache, 7).get().await.expect_err("it hangs up");
+    }
+    // Each time it is dialed twice: plainly, too. One time more may be due on a busy machine.
+    let taken = taken.load(Ordering::SeqCst);
+    assert!((1..=4).contains(&taken), "{taken} connections for 5 calls");
 }
 
 // After a failover the name leads to the new primary, and connections to the old one stay: nothing would be stored, nor
@@ -161,7 +239,7 @@ async fn a_connection_to_a_server_that_is_no_primary_any_more_is_given_up() {
         }
         let through = async {
             while answer_entry(&cache, 7).invalidate().await.is_err() {
-                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+                tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
         support::within("an invalidation on the new primary", through).await;
