@@ -13,6 +13,7 @@ mod freshness;
 mod harness;
 mod holders;
 mod invalidation;
+mod leaks;
 mod lies;
 mod lock;
 mod lost_answers;
