@@ -1,11 +1,17 @@
 //! What lives on in the process when it rests, and what its cache owes.
 
+use std::alloc::System;
 use std::time::Duration;
 
 use cache_runtime::Cache;
+use cap::Cap;
 use support::PATIENCE;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep};
+
+/// Counts what is allocated and not freed, exactly: what the system gives a process says little of what it keeps.
+#[global_allocator]
+static HEAP: Cap<System> = Cap::new(System, usize::MAX);
 
 /// Counts once the tasks are not more than `most` and nothing is owed, or when that takes too long; at once where nobody says how many.
 pub(crate) async fn rested(most: Option<usize>) -> String {
@@ -17,7 +23,7 @@ pub(crate) async fn rested(most: Option<usize>) -> String {
         }
         sleep(Duration::from_millis(20)).await;
     }
-    format!("rested {} {} {}", tasks(), resident(), owed())
+    format!("rested {} {} {}", tasks(), HEAP.allocated(), owed())
 }
 
 fn tasks() -> usize {
@@ -33,11 +39,4 @@ async fn is_settled() -> bool {
     let before = tasks();
     sleep(Duration::from_millis(300)).await;
     tasks() == before
-}
-
-/// Kilobytes of memory; 0 where the system does not tell in `/proc`.
-fn resident() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
 }

@@ -40,7 +40,8 @@ pub(crate) fn by(operation: &Operation) -> &str {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Footprint {
     pub(crate) tasks: usize,
-    pub(crate) kilobytes: usize,
+    /// On the heap.
+    pub(crate) bytes: usize,
     pub(crate) owed: usize,
 }
 
@@ -110,9 +111,9 @@ impl Caller {
     }
 }
 
-/// `rested 3 14000 0`
+/// `rested 3 140000 0`
 fn footprint(line: &str) -> Option<Footprint> {
     let mut figures = line.strip_prefix("rested ")?.split(' ').map(str::parse);
     let mut figure = || figures.next()?.ok();
-    Some(Footprint { tasks: figure()?, kilobytes: figure()?, owed: figure()? })
+    Some(Footprint { tasks: figure()?, bytes: figure()?, owed: figure()? })
 }
