@@ -11,11 +11,36 @@ use support::{Events, FailingStore, Mood, Origin, built, within};
 use tokio::sync::Notify;
 use tracing::Level;
 
-/// The first removal happens at once and is answered late, the second fails, and the others are not answered.
-#[derive(Clone, Default)]
+/// What becomes of a removal.
+#[derive(Clone, Copy)]
+enum Removal {
+    /// It happens at once, and is answered late.
+    Late,
+    Fails,
+}
+
+/// A store whose removals come to this, one after the other; those after them are not answered.
+#[derive(Clone)]
 struct LateAnswer {
+    script: &'static [Removal],
     removals: Arc<AtomicU32>,
     answers: Arc<Notify>,
+}
+
+impl LateAnswer {
+    fn with(script: &'static [Removal]) -> Self {
+        Self { script, removals: Arc::default(), answers: Arc::default() }
+    }
+
+    /// Waits until so many removals were asked for.
+    async fn has_heard(&self, removals: u32) {
+        let heard = async {
+            while self.removals.load(Ordering::SeqCst) < removals {
+                tokio::task::yield_now().await;
+            }
+        };
+        within("the removals", heard).await;
+    }
 }
 
 impl Store for LateAnswer {
@@ -44,10 +69,10 @@ impl Store for LateAnswer {
     }
 
     async fn remove(&self, _: &str) -> Result<(), Error> {
-        match self.removals.fetch_add(1, Ordering::SeqCst) {
-            0 => self.answers.notified().await,
-            1 => return Err(Error::new(ErrorKind::Unavailable, "away")),
-            _ => std::future::pending().await,
+        match self.script.get(self.removals.fetch_add(1, Ordering::SeqCst) as usize) {
+            Some(Removal::Late) => self.answers.notified().await,
+            Some(Removal::Fails) => return Err(Error::new(ErrorKind::Unavailable, "away")),
+            None => std::future::pending().await,
         }
         Ok(())
     }
@@ -61,22 +86,33 @@ async fn answer(cache: &Cache) -> u64 {
 // The answer to an earlier removal came after a later one had failed, and took its debt away.
 #[tokio::test]
 async fn an_invalidation_does_not_pay_what_came_to_be_owed_after_it_was_sent() {
-    let store = LateAnswer::default();
+    let store = LateAnswer::with(&[Removal::Late, Removal::Fails]);
     let cache = built(Cache::builder().store(store.clone()).deadline(Duration::from_secs(60)));
     let entry = answer_entry(&cache);
     let (first, ()) = tokio::join!(entry.invalidate(), async {
-        let sent = async {
-            while store.removals.load(Ordering::SeqCst) == 0 {
-                tokio::task::yield_now().await;
-            }
-        };
-        within("the first removal", sent).await;
+        store.has_heard(1).await;
         answer_entry(&cache).invalidate().await.expect_err("the second removal fails");
         assert_eq!(cache.health().owed_invalidations(), 1);
         store.answers.notify_one();
     });
     first.expect("the first removal is answered");
     assert_eq!(cache.health().owed_invalidations(), 1, "the second is still owed");
+}
+
+// Virtual time stands still while a task is busy, so that what is owed is not repeated in between.
+#[tokio::test(start_paused = true)]
+async fn an_invalidation_pays_what_was_owed_when_it_was_sent_and_not_what_came_in_its_place() {
+    let store = LateAnswer::with(&[Removal::Fails, Removal::Late, Removal::Fails]);
+    let cache = built(Cache::builder().store(store.clone()).deadline(Duration::from_secs(60)));
+    answer_entry(&cache).invalidate().await.expect_err("the first removal fails");
+    let second = answer_entry(&cache);
+    let (second, ()) = tokio::join!(second.invalidate(), async {
+        store.has_heard(2).await;
+        answer_entry(&cache).invalidate().await.expect_err("the third removal fails");
+        store.answers.notify_one();
+    });
+    second.expect("the second removal is answered");
+    assert_eq!(cache.health().owed_invalidations(), 1, "the third is still owed");
 }
 
 #[redis_cached(key = "value:<id>", ttl = 600, cache = cache, skip(cache, origin))]
@@ -91,6 +127,21 @@ async fn owes_all_that_it_can(cache: &Cache) {
         value_entry(cache, id).invalidate().await.expect_err("the store refuses");
     }
     assert_eq!(cache.health().owed_invalidations(), 10_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_at_a_key_whose_invalidation_failed_repeats_it_first() {
+    let store = FailingStore::default();
+    let (cache, events) = (built(Cache::builder().store(store.clone())), Events::capture());
+    value(&cache, &Origin::default(), 7).await;
+    store.is(Mood::Refusing);
+    value_entry(&cache, 7).invalidate().await.expect_err("the store refuses");
+    let said = events.at_least(Level::ERROR);
+    assert!(said.len() == 1 && said[0].message.contains("an invalidation failed"), "{said:?}");
+    value_entry(&cache, 7).get().await.expect_err("it is repeated, and the store refuses");
+    store.is(Mood::Well);
+    assert_eq!(value_entry(&cache, 7).get().await.expect("the store is well"), None);
+    assert_eq!(cache.health().owed_invalidations(), 0);
 }
 
 // What another process has loaded before an invalidation that was forgotten, it may store after that.
