@@ -92,6 +92,41 @@ async fn a_store_that_is_back_gets_a_growing_share_of_the_calls_and_events_say_s
     assert_eq!((said(&events, "answers again"), said(&events, "the store is up")), (1, 1), "{:?}", events.all());
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_store_that_fails_again_while_it_gets_its_calls_back_is_given_up_again() {
+    let store = FailingStore::default();
+    let cache = on(&store);
+    goes_down(&cache, &store).await;
+    is_found(&cache, &store, Mood::Well).await;
+    store.is(Mood::Away);
+    for id in 0.. {
+        match cache.health().state() {
+            State::Down => break,
+            state => assert_eq!(state, State::Recovering),
+        }
+        answer(&cache, id).await;
+        sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_up_again_may_fail_as_often_as_before() {
+    let store = FailingStore::default();
+    let cache = on(&store);
+    goes_down(&cache, &store).await;
+    is_found(&cache, &store, Mood::Well).await;
+    sleep(Duration::from_secs(3)).await;
+    answer(&cache, 1).await;
+    assert_eq!(cache.health().state(), State::Up);
+    store.is(Mood::Away);
+    for failure in 1..=4 {
+        answer_entry(&cache, 1).get().await.expect_err("the store is away");
+        assert_eq!(cache.health().state(), State::Up, "after failure {failure}");
+    }
+    answer_entry(&cache, 1).get().await.expect_err("the store is away");
+    assert_eq!(cache.health().state(), State::Down);
+}
+
 // A server that refuses what it is probed with is there: it would never be found by who waits for a value.
 #[tokio::test(start_paused = true)]
 async fn a_store_that_refuses_is_there() {
