@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use cache_runtime::{Cache, redis_cached};
-use support::{LossyProxy, Origin, RedisServer, built, cache_on};
+use cache_runtime::{Cache, Outcome, redis_cached, report};
+use support::{LossyProxy, Origin, PATIENCE, RedisServer, built, cache_on};
 
 #[redis_cached(key = "price:<id>", ttl = 600, cache = cache, skip(cache, origin, version))]
 async fn price(cache: &Cache, origin: &Origin, version: &AtomicU64, id: u64) -> u64 {
@@ -26,7 +26,7 @@ async fn a_lease_whose_answer_was_lost_does_not_come_back_after_an_invalidation(
     assert_eq!(price(&ours, &our_origin, &version, 1).await, 1);
     our_origin.hold();
 
-    proxy.lose_the_next_answer();
+    proxy.lose_the_next_answer_to("EVALSHA");
     let (_, before, after) = tokio::join!(
         price(&theirs, &their_origin, &version, 7),
         async {
@@ -52,4 +52,39 @@ async fn a_lease_whose_answer_was_lost_does_not_come_back_after_an_invalidation(
         }
     );
     assert_eq!((before, after), (1, 2), "what was loaded before the invalidation went to a call from after it");
+}
+
+#[tokio::test]
+async fn a_lease_whose_answer_was_lost_is_asked_for_once_more() {
+    let server = RedisServer::start().await;
+    let proxy = LossyProxy::before(&server).await;
+    let cache = built(Cache::builder().redis_url(proxy.url()).deadline(PATIENCE));
+    let (origin, version) = (Origin::default(), AtomicU64::new(1));
+    price(&cache, &origin, &version, 1).await;
+    proxy.lose_the_next_answer_to("EVALSHA");
+    let ((value, reported), ()) = tokio::join!(report(price(&cache, &origin, &version, 7)), async {
+        proxy.has_lost().await;
+        proxy.cut();
+    });
+    assert_eq!((value, reported.calls()[0].outcome()), (1, Outcome::Miss), "it does not go without the cache");
+}
+
+/// Nobody can say whether it was stored; sent again it would bring back what was invalidated since.
+#[tokio::test]
+async fn a_put_whose_answer_was_lost_is_not_repeated_after_an_invalidation() {
+    let server = RedisServer::start().await;
+    let proxy = LossyProxy::before(&server).await;
+    let (theirs, ours) = (built(Cache::builder().redis_url(proxy.url()).deadline(PATIENCE)), cache_on(&server));
+    let (there, here) = (price_entry(&theirs, 7), price_entry(&ours, 7));
+    assert_eq!(there.get().await.expect("the server is up"), None);
+
+    proxy.lose_the_next_answer_to("SET");
+    let (put, ()) = tokio::join!(there.put(&1), async {
+        proxy.has_lost().await;
+        assert_eq!(here.get().await.expect("the server is up"), Some(1));
+        here.invalidate().await.expect("the server is up");
+        proxy.cut();
+    });
+    put.expect_err("its answer was lost");
+    assert_eq!(here.get().await.expect("the server is up"), None);
 }

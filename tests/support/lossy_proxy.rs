@@ -1,7 +1,6 @@
 //! A connection that loses an answer: the server has done what it was asked, and the client does not hear of it.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -20,8 +19,8 @@ pub struct LossyProxy {
 
 #[derive(Debug, Default)]
 struct Shared {
-    /// The answer to the next script is to be lost.
-    armed: AtomicBool,
+    /// The command whose next answer is to be lost.
+    armed: Mutex<Option<&'static str>>,
     lost: Notify,
     cut: Notify,
 }
@@ -48,19 +47,31 @@ impl LossyProxy {
         format!("redis://127.0.0.1:{}/", self.port)
     }
 
-    /// Keeps the answer to the next script back, with all that comes after it.
-    pub fn lose_the_next_answer(&self) {
-        self.shared.armed.store(true, Ordering::SeqCst);
+    /// Keeps the next answer to this command back, with all that comes after it.
+    pub fn lose_the_next_answer_to(&self, command: &'static str) {
+        *self.shared.armed.lock().unwrap_or_else(PoisonError::into_inner) = Some(command);
     }
 
     /// Waits until that answer has come.
     pub async fn has_lost(&self) {
-        within("the answer to a script", self.shared.lost.notified()).await;
+        within("the answer to be lost", self.shared.lost.notified()).await;
     }
 
     /// Closes the connection whose answer was lost.
     pub fn cut(&self) {
         self.shared.cut.notify_one();
+    }
+}
+
+impl Shared {
+    /// Whether this asks for an answer that is to be lost; asked of each but once.
+    fn loses(&self, asked: &[u8]) -> bool {
+        let mut armed = self.armed.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_asked = |command: &mut &str| {
+            let word = format!("\r\n{command}\r\n");
+            asked.windows(word.len()).any(|words| words == word.as_bytes())
+        };
+        armed.take_if(is_asked).is_some()
     }
 }
 
@@ -77,8 +88,7 @@ async fn pass(mut client: TcpStream, server: u16, shared: Arc<Shared>) {
     loop {
         tokio::select! {
             Ok(length @ 1..) = client.read(&mut asked) => {
-                let script = asked[..length].windows(7).any(|word| word == b"EVALSHA");
-                loses = loses || (script && shared.armed.swap(false, Ordering::SeqCst));
+                loses = loses || shared.loses(&asked[..length]);
                 if server.write_all(&asked[..length]).await.is_err() {
                     return;
                 }
