@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use cache_runtime::{Cache, ErrorKind, Outcome, redis_cached, report};
-use support::{Event, Events, Origin, RedisServer, built};
+use cache_runtime::{Cache, ErrorKind, Outcome, redis_cached, refresh, report};
+use support::{Event, Events, FailingStore, Mood, Origin, RedisServer, built};
 use tracing::Level;
 
 /// The deadline of the caches here.
@@ -202,6 +202,69 @@ async fn a_function_that_does_not_fail_open_has_the_caches_error() {
     let Failed(kind) = strict(&fresh, &origin).await.expect_err("the server is gone");
     assert_eq!(kind, ErrorKind::Unavailable);
     assert_eq!(origin.runs(), 1, "the body does not run");
+}
+
+#[redis_cached(key = "strict-locked", ttl = 600, lock(wait = "60s"), fail_open = false, cache = cache, skip(cache, origin))]
+async fn strict_and_locked(cache: &Cache, origin: &Origin) -> Result<u64, Failed> {
+    Ok(origin.run().await)
+}
+
+#[tokio::test]
+async fn a_function_that_does_not_fail_open_has_the_caches_error_also_while_it_waits() {
+    let mut server = RedisServer::start().await;
+    let (theirs, ours) = (cache_at(&server.url()), cache_at(&server.url()));
+    let (their_origin, our_origin) = (Origin::held(), Origin::default());
+    let (their_answer, ()) = tokio::join!(strict_and_locked(&theirs, &their_origin), async {
+        their_origin.has_begun(1).await;
+        let mut traffic = server.traffic().await;
+        let (our_answer, ()) = tokio::join!(strict_and_locked(&ours, &our_origin), async {
+            // A look, and one more that registers for the value.
+            traffic.until("get", 2).await;
+            server.kill();
+        });
+        let Failed(kind) = our_answer.expect_err("the server is gone");
+        assert_eq!((kind, our_origin.runs()), (ErrorKind::Unavailable, 0));
+        their_origin.let_go();
+    });
+    assert_eq!(their_answer.expect("it ran"), 1);
+}
+
+#[redis_cached(key = "nothing", ttl = 600, cache = cache, skip(cache, origin, answer))]
+async fn nothing(cache: &Cache, origin: &Origin, answer: Result<Option<u64>, String>) -> Result<Option<u64>, String> {
+    origin.run().await;
+    answer
+}
+
+/// What a run came to at whose end the store was away, and the steps that are said to have failed.
+async fn steps_that_failed<F: Future>(store: &FailingStore, origin: &Origin, run: F) -> (F::Output, Vec<String>) {
+    let events = Events::capture();
+    let (answer, ()) = tokio::join!(run, async {
+        origin.has_begun(1).await;
+        store.is(Mood::Away);
+        origin.let_go();
+    });
+    let said = events.at_least(Level::WARN).into_iter();
+    (answer, said.map(|event| event.field("step").unwrap_or_default().to_owned()).collect())
+}
+
+// It is tried once more without the caller.
+#[tokio::test]
+async fn a_lease_that_cannot_be_given_back_is_an_event() {
+    let (store, origin) = (FailingStore::default(), Origin::held());
+    let cache = built(Cache::builder().store(store.clone()));
+    let (answer, steps) = steps_that_failed(&store, &origin, nothing(&cache, &origin, Err("no".to_owned()))).await;
+    assert_eq!(answer, Err("no".to_owned()));
+    assert_eq!(steps, ["release", "release"]);
+}
+
+#[tokio::test]
+async fn a_value_that_is_none_any_more_and_cannot_be_removed_is_an_event() {
+    let (store, origin) = (FailingStore::default(), Origin::held());
+    let cache = built(Cache::builder().store(store.clone()));
+    nothing(&cache, &Origin::default(), Ok(Some(1))).await.expect("it is well");
+    let (answer, steps) = steps_that_failed(&store, &origin, refresh(nothing(&cache, &origin, Ok(None)))).await;
+    assert_eq!(answer, Ok(None));
+    assert_eq!(steps, ["remove", "release"]);
 }
 
 #[tokio::test]
