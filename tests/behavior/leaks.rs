@@ -8,7 +8,7 @@ use std::time::Duration;
 use allocation_counter::measure;
 use cache_runtime::{Cache, State, redis_cached};
 use support::{RedisServer, built, within};
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::time::sleep;
 
 /// Calls of an outage, each of its own key.
@@ -100,4 +100,28 @@ fn an_outage_of_a_server_that_is_gone_leaves_nothing_behind() {
 #[test]
 fn an_outage_of_a_server_that_hangs_leaves_nothing_behind() {
     leaves_nothing_behind(async |server| server.pause(), async |server| server.resume());
+}
+
+#[tokio::test]
+async fn a_cache_that_is_dropped_takes_its_tasks_with_it_in_an_outage_too() {
+    let server = RedisServer::start().await;
+    let tasks = || Handle::current().metrics().num_alive_tasks();
+    for breaks in [false, true] {
+        let cache = built(Cache::builder().redis_url(server.url()).deadline(Duration::from_millis(50)));
+        answer(&cache, 1).await;
+        if breaks {
+            server.pause();
+            while cache.health().state() == State::Up {
+                answer_entry(&cache, 1).invalidate().await.expect_err("the server hangs");
+            }
+        }
+        assert!(tasks() > 0, "somebody holds the connection");
+        drop(cache);
+        let ended = async {
+            while tasks() > 0 {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        within("the tasks of the cache to end", ended).await;
+    }
 }
