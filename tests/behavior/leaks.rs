@@ -40,7 +40,7 @@ impl Breaking {
     }
 
     /// Calls and invalidates while the server is broken, until it is well again and nothing is owed.
-    fn outage(&mut self, breaks: impl AsyncFn(&mut RedisServer), mends: impl AsyncFn(&mut RedisServer)) {
+    fn outage(&mut self, breaks: &impl AsyncFn(&mut RedisServer), mends: &impl AsyncFn(&mut RedisServer)) {
         let Self { runtime, server, cache, next } = self;
         runtime.block_on(async {
             breaks(server).await;
@@ -80,13 +80,13 @@ impl Breaking {
     }
 }
 
-fn leaves_nothing_behind(breaks: impl AsyncFn(&mut RedisServer), mends: impl AsyncFn(&mut RedisServer)) {
+fn leaves_nothing_behind(breaks: &impl AsyncFn(&mut RedisServer), mends: &impl AsyncFn(&mut RedisServer)) {
     let mut breaking = Breaking::new();
     // What is made once, and what grows to its size.
-    breaking.outage(&breaks, &mends);
+    breaking.outage(breaks, mends);
     let tasks = breaking.tasks();
     let left = measure(|| {
-        breaking.outage(&breaks, &mends);
+        breaking.outage(breaks, mends);
         breaking.rests(tasks);
     });
     assert!(left.bytes_current < LEFT, "{CALLS} calls left {} bytes behind", left.bytes_current);
@@ -94,12 +94,12 @@ fn leaves_nothing_behind(breaks: impl AsyncFn(&mut RedisServer), mends: impl Asy
 
 #[test]
 fn an_outage_of_a_server_that_is_gone_leaves_nothing_behind() {
-    leaves_nothing_behind(async |server| server.kill(), async |server| server.restart().await);
+    leaves_nothing_behind(&async |server| server.kill(), &async |server| server.restart().await);
 }
 
 #[test]
 fn an_outage_of_a_server_that_hangs_leaves_nothing_behind() {
-    leaves_nothing_behind(async |server| server.pause(), async |server| server.resume());
+    leaves_nothing_behind(&async |server| server.pause(), &async |server| server.resume());
 }
 
 #[tokio::test]
