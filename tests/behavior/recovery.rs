@@ -78,7 +78,7 @@ async fn a_store_that_is_back_gets_a_growing_share_of_the_calls_and_events_say_s
     let (cache, events) = (on(&store), Events::capture());
     goes_down(&cache, &store).await;
     is_found(&cache, &store, Mood::Well).await;
-    let mut shares = Vec::new();
+    let (warned, mut shares) = (events.at_least(Level::WARN).len(), Vec::new());
     for _ in 0..3 {
         let before = store.looks().len();
         for id in 0..1_000 {
@@ -90,6 +90,7 @@ async fn a_store_that_is_back_gets_a_growing_share_of_the_calls_and_events_say_s
     assert!(shares[0] < 100 && (300..700).contains(&shares[1]) && shares[2] == 1_000, "{shares:?}");
     assert_eq!(cache.health().state(), State::Up);
     assert_eq!((said(&events, "answers again"), said(&events, "the store is up")), (1, 1), "{:?}", events.all());
+    assert_eq!(events.at_least(Level::WARN).len(), warned, "a call that is put off is no news");
 }
 
 #[tokio::test(start_paused = true)]
