@@ -63,6 +63,13 @@ impl Error {
         self
     }
 
+    /// Adds what the user can do about it.
+    pub(crate) fn curable(mut self, cure: &str) -> Self {
+        self.context.push_str("; ");
+        self.context.push_str(cure);
+        self
+    }
+
     /// The kind, to match on.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {

@@ -144,6 +144,11 @@ pub(crate) fn store_up(server: &str) {
     tracing::info!(target: TARGET, server, "the store is up");
 }
 
+/// A server that was down is none of the cluster any more.
+pub(crate) fn server_left(server: &str) {
+    tracing::info!(target: TARGET, server, "a node that was down has left the cluster: others have its keys");
+}
+
 /// The map of a cluster cannot be read.
 pub(crate) fn no_cluster_map(error: &Error) {
     tracing::warn!(target: TARGET, %error, "no node of the cluster says which has which keys");

@@ -8,6 +8,7 @@ use std::time::Duration;
 use cache_runtime::{Cache, CacheBuilder, ErrorKind, Outcome, State, redis_cached, report};
 use futures_util::future::join_all;
 use support::{Events, Origin, RedisServer, built, within};
+use tokio::runtime::Builder;
 use tracing::Level;
 
 #[redis_cached(key = "answer:<id>", ttl = 600, lock = true, cache = cache, skip(cache, origin))]
@@ -96,13 +97,34 @@ async fn a_prober_that_went_with_its_runtime_has_a_successor() {
     server.kill();
     let first = cache.clone();
     let ended = tokio::task::spawn_blocking(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(goes_down(&first));
     });
     ended.await.expect("the first runtime ends");
     server.restart().await;
     answer(&cache, &Origin::default(), 1).await;
     is_found(&cache).await;
+}
+
+/// Invalidations alone find it too, though they are no calls.
+#[test]
+fn a_server_that_is_only_told_of_invalidations_is_probed_as_well() {
+    let stays = Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let goes = Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let mut server = stays.block_on(RedisServer::start());
+    let cache = built(on(&server));
+    server.kill();
+    goes.block_on(goes_down(&cache));
+    drop(goes);
+    stays.block_on(async {
+        server.restart().await;
+        let told = async {
+            while answer_entry(&cache, 1).invalidate().await.is_err() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        within("an invalidation on the server that is back", told).await;
+    });
 }
 
 /// A runtime on one thread does nothing between two calls of `block_on`, and its tasks with it.
@@ -113,7 +135,7 @@ async fn a_prober_that_stands_still_with_its_runtime_has_a_successor() {
     server.kill();
     let first = cache.clone();
     let stands_still = tokio::task::spawn_blocking(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(goes_down(&first));
         runtime
     });
@@ -193,35 +215,6 @@ async fn who_waits_too_long_for_its_turn_runs_or_has_its_error() {
         assert_eq!(third, 3);
     };
     tokio::join!(first, rest);
-}
-
-#[redis_cached(
-    key = "shed:<id>", lock(wait = Duration::from_millis(20)), shed = true, cache = cache, skip(cache, origin)
-)]
-async fn sheds(cache: &Cache, origin: &Origin, id: u64) -> Result<u64, cache_runtime::Error> {
-    origin.run().await;
-    Ok(id)
-}
-
-#[tokio::test]
-async fn who_waits_in_vain_for_its_turn_is_shed_where_its_function_says_so() {
-    let mut server = RedisServer::start().await;
-    server.kill();
-    let cache = built(on(&server).outage_concurrency(1));
-    let origin = Origin::held();
-    let rest = async {
-        origin.has_begun(1).await;
-        let events = Events::capture();
-        for error in join_all((0..3).map(|id| sheds(&cache, &origin, 2 + id % 2))).await {
-            assert_eq!(error.expect_err("its turn does not come").kind(), ErrorKind::Shed);
-        }
-        assert!(events.at_least(Level::WARN).iter().any(|event| event.message.ends_with("shed")));
-        assert_eq!(origin.runs(), 1, "none of them ran");
-        origin.let_go();
-    };
-    let (first, ()) = tokio::join!(sheds(&cache, &origin, 1), rest);
-    assert_eq!(first.expect("its turn came"), 1, "who has a turn runs without the cache");
-    assert_eq!(sheds(&cache, &origin, 2).await.expect("nobody else runs"), 2);
 }
 
 #[tokio::test]

@@ -25,6 +25,7 @@ mod recovery;
 mod runtimes;
 mod scopes;
 mod served;
+mod shed;
 mod sizes;
 mod unusable_bytes;
 mod waiting;

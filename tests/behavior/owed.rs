@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use cache_runtime::store::{Commit, LeaseRequest, Leased, Token};
 use cache_runtime::{Cache, Error, ErrorKind, Store, redis_cached};
-use support::{Events, FailingStore, Mood, Origin, built, within};
+use support::{Events, FailingStore, Mood, Origin, RedisServer, built, within};
 use tokio::sync::Notify;
 use tracing::Level;
 
@@ -182,4 +182,38 @@ async fn a_shutdown_says_how_much_is_owed_and_why() {
     let all = events.all();
     let said = all.iter().find(|event| event.message.contains("were not repeated")).expect("it is said");
     assert_eq!((said.level, said.field("count"), said.field("why")), (Level::ERROR, Some("3"), Some("it refuses")));
+}
+
+#[redis_cached(key = "one:<id>", ttl = 600, cache = cache, skip(cache))]
+async fn one_of_many(cache: &Cache, id: u64) -> u64 {
+    id
+}
+
+#[tokio::test]
+async fn a_key_that_is_refused_does_not_hold_up_the_others() {
+    let server = RedisServer::start().await;
+    let cache = built(Cache::builder().redis_url(server.url()).deadline(Duration::from_millis(100)));
+    let mut admin = server.client().await;
+    for id in 1..=8 {
+        one_of_many(&cache, id).await;
+    }
+    server.pause();
+    for id in 1..=8 {
+        one_of_many_entry(&cache, id).invalidate().await.expect_err("nothing answers");
+    }
+    server.resume();
+    let mut rules = redis::cmd("ACL");
+    rules.arg(&["SETUSER", "default", "resetkeys"]);
+    for id in [1, 2, 3, 5, 6, 7, 8] {
+        rules.arg(format!("~one:{id}"));
+    }
+    rules.query_async::<()>(&mut admin).await.expect("the rules are well formed");
+    let paid = async {
+        while cache.health().owed_invalidations() > 1 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    within("all invalidations but the one that is refused", paid).await;
+    let health = cache.health();
+    assert!(health.owed_error().is_some_and(|why| why.contains("NoPerm")), "{health}");
 }

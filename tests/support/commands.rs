@@ -33,6 +33,12 @@ impl Commands {
         Self(info.lines().filter_map(count).collect())
     }
 
+    /// How many connections said hello between `earlier` and this one, besides the one that asks.
+    pub fn connections_made_since(&self, earlier: &Self) -> u64 {
+        let made = |commands: &Self| commands.0.get("hello").copied().unwrap_or(0);
+        made(self) - made(earlier)
+    }
+
     /// The calls between `earlier` and this one, without those that open a connection.
     pub fn since(&self, earlier: &Self) -> BTreeMap<String, u64> {
         self.0

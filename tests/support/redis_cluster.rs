@@ -42,6 +42,11 @@ impl RedisCluster {
         cluster
     }
 
+    /// One primary that has all slots, and a node that has none.
+    pub async fn with_an_empty_node() -> Self {
+        Self::nodes(1, 2, &[]).await
+    }
+
     async fn nodes(primaries: usize, count: usize, args: &[&str]) -> Self {
         let mut nodes = Vec::new();
         for number in 0..count {
@@ -103,6 +108,45 @@ impl RedisCluster {
         let (from, to) = (id(source).await, id(target).await);
         ask::<()>(&mut target.client().await, &format!("CLUSTER SETSLOT {slot} IMPORTING {from}")).await;
         ask::<()>(&mut source.client().await, &format!("CLUSTER SETSLOT {slot} MIGRATING {to}")).await;
+    }
+
+    /// Lets a node that was replaced, and is back, take its slots again.
+    pub async fn takes_over(&self, node: usize) {
+        let mut client = self.nodes[node].client().await;
+        eventually("the node to follow its successor", async || {
+            ask::<String>(&mut client, "INFO replication").await.contains("master_link_status:up")
+        })
+        .await;
+        eventually("the node to be a primary again", async || {
+            // Refused until the others agree that it is a replica.
+            let _ = try_ask::<()>(&mut client, "CLUSTER FAILOVER").await;
+            ask::<String>(&mut client, "INFO replication").await.contains("role:master")
+        })
+        .await;
+    }
+
+    /// Lets one node say that another one has a slot.
+    pub async fn says_of_a_slot(&self, node: usize, slot: usize, other: usize) {
+        let id = id(&self.nodes[other]).await;
+        ask::<()>(&mut self.nodes[node].client().await, &format!("CLUSTER SETSLOT {slot} NODE {id}")).await;
+    }
+
+    /// How often a node answered `MOVED`.
+    pub async fn sent_on(&self) -> u64 {
+        let mut count = 0;
+        for node in &self.nodes {
+            let info: String = ask(&mut node.client().await, "INFO errorstats").await;
+            let moved = info.lines().find_map(|line| line.strip_prefix("errorstat_MOVED:count="));
+            count += moved.map_or(0, |moved| moved.trim().parse().expect("a number"));
+        }
+        count
+    }
+
+    /// Lets nobody have a slot.
+    pub async fn lose_slot(&self, slot: usize) {
+        for node in &self.nodes {
+            ask::<()>(&mut node.client().await, &format!("CLUSTER DELSLOTS {slot}")).await;
+        }
     }
 
     /// Tells both nodes that a slot has moved; its keys must have.

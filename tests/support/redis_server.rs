@@ -19,6 +19,9 @@ use crate::{Commands, PATIENCE, Traffic, within};
 /// otherwise sit on the port of a server that is about to be restarted.
 const PORTS: std::ops::Range<u64> = 10_000..30_000;
 
+/// A node of a cluster has a second port, so many above the first.
+const BUS: u64 = 10_000;
+
 /// How often a start may lose its port to another process before that is no accident any more.
 const PORT_DRAWS: usize = 20;
 
@@ -43,11 +46,12 @@ impl RedisServer {
     /// Starts a server with more arguments, such as `["--maxmemory", "2mb"]`.
     pub async fn start_with(args: &[&str]) -> Self {
         let folder = TempDir::with_prefix("redis-cached-").expect("a temporary folder for the server");
+        let room = if args.contains(&"--cluster-enabled") { BUS } else { 0 };
         let args = args.iter().map(ToString::to_string).collect();
         let mut server = Self { port: 0, args, folder, process: None };
         let mut log = String::new();
         for _ in 0..PORT_DRAWS {
-            server.port = free_port();
+            server.port = free_port(room);
             match server.spawn(READY).await {
                 Ok(()) => {
                     server.answers().await;
@@ -205,9 +209,10 @@ fn binary() -> PathBuf {
         })
 }
 
-fn free_port() -> u16 {
+/// A port that nobody has, with as much room above it.
+fn free_port(room: u64) -> u16 {
     loop {
-        let drawn = PORTS.start + RandomState::new().hash_one(0) % (PORTS.end - PORTS.start);
+        let drawn = PORTS.start + RandomState::new().hash_one(0) % (PORTS.end - room - PORTS.start);
         let port = u16::try_from(drawn).expect("the range is below 65,536");
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return port;

@@ -27,7 +27,7 @@ impl Call {
         let engine = self.cache.engine();
         engine.outage.degrades();
         if error.kind() == ErrorKind::BreakerOpen {
-            engine.probed(&self.request.key);
+            engine.probed(&engine.server(&self.request.key), &self.request.key);
             observe::shut_out(self.request.site, &self.request.key);
         } else {
             observe::failed(self.request.site, &self.request.key, step, error);
@@ -54,6 +54,9 @@ impl Call {
             Ok(turn) => run.turn = turn.ok(),
             Err(_) if until < limit => return Step::Late,
             Err(_) if self.request.failing == Failing::Shed => {
+                if let Some(found) = self.fallback.take() {
+                    return Step::Decode(found);
+                }
                 observe::shed(self.request.site, &self.request.key);
                 return Step::Refuse(Error::new(
                     ErrorKind::Shed,

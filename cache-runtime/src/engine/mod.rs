@@ -35,8 +35,8 @@ mod single_flight;
 mod wait;
 mod write;
 
-use std::future::Future;
-use std::pin::Pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -48,8 +48,8 @@ pub use self::kind::{
     CachesFailures, CachesNone, FailClosed, Fails, Fallible, FallibleOptional, Kind, Loaded, Optional, Output, Plain,
     Shared, Sharing, Value,
 };
-use self::outage::Outage;
 pub(crate) use self::outage::Plan as OutagePlan;
+use self::outage::{Asked, Outage};
 use self::owed::Owed;
 pub(crate) use self::read::Read;
 use self::single_flight::SingleFlight;
@@ -60,7 +60,7 @@ use crate::health::Health;
 use crate::policy::freshness::Freshness;
 use crate::policy::{Failing, Lock};
 use crate::site::Site;
-use crate::store::{Backend, Budget};
+use crate::store::{self, Backend, Budget};
 
 /// The parts of a cache that calls work with.
 pub(crate) struct Engine {
@@ -99,21 +99,32 @@ impl Engine {
         budget: &mut Budget,
         name: &'static str,
         key: &str,
-        step: Pin<&mut impl Future<Output = Result<T, Error>>>,
+        mut step: Pin<&mut impl Future<Output = Result<T, Error>>>,
     ) -> Result<T, Error> {
-        let server = self.server(key);
+        let mut server = self.server(key);
         if server.is_shut() {
+            self.probed(&server, key);
             return Err(server.shut());
         }
-        let mut late = false;
+        let (mut late, mut sent_on) = (false, None);
+        let step = pin!(poll_fn(|context| {
+            let answer = step.as_mut().poll(context);
+            // Whoever sent it on answers, and is not to blame for what comes of it.
+            sent_on = store::sent_on().or(sent_on.take());
+            answer
+        }));
         let answer = budget.step(name, step, || late = true).await;
+        if let Some(node) = sent_on {
+            server = Asked::Node(node);
+        }
         match &answer {
             Err(error) if late || error.kind() == ErrorKind::Unavailable => {
-                self.backend.failed(key, late);
+                self.fails(&server, late);
                 if server.failed(error) {
-                    self.probed(key);
+                    self.probed(&server, key);
                 }
             }
+            Err(error) if error.kind() == ErrorKind::BreakerOpen => self.probed(&server, key),
             _ => server.answered(),
         }
         answer

@@ -115,10 +115,11 @@ impl Engine {
             Backend::Redis(store) => store.nodes(),
             Backend::Memory(_) | Backend::Own(_) => Vec::new(),
         };
-        if nodes.is_empty() {
-            return vec![self.outage.breaker.condition()];
-        }
         let mut servers: Vec<_> = nodes.iter().map(|node| node.breaker.condition()).collect();
+        // In a cluster it counts for the keys that no node has.
+        if servers.is_empty() || self.outage.breaker.is_shut() {
+            servers.push(self.outage.breaker.condition());
+        }
         servers.sort_by_key(|server| server.state.rank());
         servers
     }
@@ -141,15 +142,14 @@ impl Engine {
         }
     }
 
-    /// Sees to it that somebody probes the server of this key, if it is down. A prober goes with its runtime, so every call
-    /// without the store asks.
-    pub(super) fn probed(&self, key: &str) {
+    /// Sees to it that somebody probes a server, if it is down. A prober goes with its runtime, so every step that is not
+    /// tried asks.
+    pub(super) fn probed(&self, server: &Asked<'_>, key: &str) {
         let Ok(runtime) = Handle::try_current() else { return };
-        let server = self.server(key);
         if server.is_shut() && server.probing.take(Duration::ZERO) {
             let whom = match server {
                 Asked::Store(breaker) => Whom::Store(Arc::clone(breaker)),
-                Asked::Node(node) => Whom::Node(node),
+                Asked::Node(node) => Whom::Node(Arc::clone(node)),
             };
             runtime.spawn(probe(Prober { engine: Weak::clone(&self.this), whom }, key.to_owned()));
         }
@@ -168,13 +168,20 @@ impl Engine {
             // A server that refuses is there. One that is loading, or has lost its primary, counts as away.
             Err(error) if error.kind() == ErrorKind::Rejected => true,
             Err(_) => {
-                if let (Whom::Node(node), true) = (whom, late) {
-                    node.timed_out();
-                }
-                self.backend.failed(key, late && matches!(whom, Whom::Store(_)));
+                self.fails(&whom.asked(), late);
                 false
             }
         }
+    }
+
+    /// A server gave no answer; whether because it was late with it.
+    pub(super) fn fails(&self, server: &Asked<'_>, late: bool) {
+        match server {
+            Asked::Node(node) if late => node.timed_out(),
+            Asked::Store(_) if late => self.backend.timed_out(),
+            _ => {}
+        }
+        self.backend.fails();
     }
 
     /// Whether there is nobody to probe: the node is none of the cluster any more.
@@ -183,16 +190,24 @@ impl Engine {
         !store.nodes().iter().any(|known| Arc::ptr_eq(known, node))
     }
 
-    /// A server answers again: what was kept meanwhile is forgotten before anything is read from it.
-    fn recovers(&self, breaker: &Breaker) {
+    /// A server answers again. What was kept of its keys meanwhile is of no use from then on, and forgotten.
+    fn recovers(&self, whom: &Whom) {
+        whom.breaker().recovers();
         if let Some((copies, _)) = &self.outage.copies {
-            copies.clear();
+            copies.retain(|key| !self.server(key).is_same(&whom.asked()));
         }
-        breaker.recovers();
+    }
+
+    /// A node is none of the cluster any more: others have its keys, and if it comes back it begins anew.
+    fn loses(&self, whom: &Whom) {
+        whom.breaker().leaves();
+        if let Some((copies, _)) = &self.outage.copies {
+            copies.retain(|key| self.server(key).is_shut());
+        }
     }
 }
 
-/// Who is probed.
+/// Who is probed, for as long as that takes.
 enum Whom {
     Store(Arc<Breaker>),
     Node(Arc<Node>),
@@ -203,6 +218,13 @@ impl Whom {
         match self {
             Self::Store(breaker) => breaker,
             Self::Node(node) => &node.breaker,
+        }
+    }
+
+    fn asked(&self) -> Asked<'_> {
+        match self {
+            Self::Store(breaker) => Asked::Store(breaker),
+            Self::Node(node) => Asked::Node(Arc::clone(node)),
         }
     }
 }
@@ -227,10 +249,10 @@ async fn probe(prober: Prober, key: String) {
         let Some(engine) = prober.engine.upgrade() else { return };
         prober.whom.breaker().probing.renew(engine.deadline);
         if engine.is_back(&prober.whom, &key).await {
-            return engine.recovers(prober.whom.breaker());
+            return engine.recovers(&prober.whom);
         }
         if engine.is_gone(&prober.whom) {
-            return;
+            return engine.loses(&prober.whom);
         }
     }
 }

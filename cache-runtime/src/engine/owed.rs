@@ -13,7 +13,7 @@ use super::Engine;
 use super::outage::Asked;
 use crate::clock::Timestamp;
 use crate::entry::Header;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::policy::breaker::pause;
 use crate::store::{Budget, Claim, Store};
 use crate::{observe, random};
@@ -58,7 +58,8 @@ impl Owed {
             let debt = Debt(inner.debts);
             inner.keys.insert(key.into(), debt);
         } else {
-            self.distrusted.store(now.after(UNDER_WAY).ticks(), Ordering::Release);
+            // The nodes of a cluster have clocks of their own.
+            self.distrusted.fetch_max(now.after(UNDER_WAY).ticks(), Ordering::AcqRel);
             observe::distrusts(MOST);
         }
         self.any.store(true, Ordering::Release);
@@ -132,7 +133,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Repeats all that is owed, but of each server only up to the first that fails.
+    /// Repeats all that is owed, but of each server only up to the first that is not answered.
     async fn repeat_all(&self) {
         let keys: Vec<_> = self.owed.lock().keys.iter().map(|(key, debt)| (Arc::clone(key), *debt)).collect();
         let mut failing: Vec<Asked<'_>> = Vec::new();
@@ -150,7 +151,10 @@ impl Engine {
                 }
                 Err(error) => {
                     self.owed.lock().last_error = Some(error.to_string());
-                    failing.push(server);
+                    // One key that is refused says nothing of the others.
+                    if error.kind() != ErrorKind::Rejected {
+                        failing.push(server);
+                    }
                 }
             }
         }

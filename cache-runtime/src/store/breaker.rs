@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::Claim;
 use crate::clock::{self, Instant};
@@ -65,17 +66,25 @@ impl Breaker {
             State::Up => None,
             State::Down => Some(self.shut()),
             State::Recovering => {
-                let mut inner = self.lock();
-                let back_for = clock::now().saturating_duration_since(inner.since);
-                if back_for >= RAMP {
-                    self.turn(&mut inner, State::Up);
-                    observe::store_up(&self.name);
-                    return None;
-                }
+                let back_for = self.back_for(&mut self.lock())?;
                 (!admits(back_for, random::unit()))
                     .then(|| Error::new(ErrorKind::BreakerOpen, format!("{} is just back", self.name)))
             }
         }
+    }
+
+    /// For how long the server is back, until it is up.
+    fn back_for(&self, inner: &mut Inner) -> Option<Duration> {
+        if self.state() != State::Recovering {
+            return None;
+        }
+        let back_for = clock::now().saturating_duration_since(inner.since);
+        if back_for >= RAMP {
+            self.turn(inner, State::Up);
+            observe::store_up(&self.name);
+            return None;
+        }
+        Some(back_for)
     }
 
     /// The error of a step that is not tried.
@@ -123,10 +132,17 @@ impl Breaker {
         observe::store_recovering(&self.name);
     }
 
+    /// The server is none of the store's any more.
+    pub(crate) fn leaves(&self) {
+        self.turn(&mut self.lock(), State::Up);
+        observe::server_left(&self.name);
+    }
+
     /// The state, since when, and why the server was given up if it is not up.
     pub(crate) fn condition(&self) -> Server {
+        let mut inner = self.lock();
+        self.back_for(&mut inner);
         let state = self.state();
-        let inner = self.lock();
         Server {
             name: self.name.clone(),
             state,

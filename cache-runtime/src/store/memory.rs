@@ -104,9 +104,9 @@ impl Memory {
         self.values.remove(key);
     }
 
-    /// Forgets all values.
-    pub(crate) fn clear(&self) {
-        self.values.clear();
+    /// Forgets the values whose keys do not pass.
+    pub(crate) fn retain(&self, passes: impl Fn(&str) -> bool) {
+        self.values.retain(|key, _| passes(key));
     }
 
     fn stored(&self, key: &str) -> Option<Stored> {

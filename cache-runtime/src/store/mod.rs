@@ -21,7 +21,7 @@ pub(crate) use self::claim::Claim;
 pub(crate) use self::guard::Budget;
 pub use self::memory::Memory;
 pub(crate) use self::own::OwnStore;
-pub(crate) use self::redis::{Node, Watch};
+pub(crate) use self::redis::{Node, Watch, sent_on};
 pub use self::transition::{Admission, Expiry, Withdrawal, admit, commits, renew, withdraw};
 
 use crate::clock::Timestamp;
@@ -162,12 +162,16 @@ impl Backend {
         }
     }
 
-    /// Hears that an operation on this key failed for want of an answer; whether that is so because it was late.
-    pub(crate) fn failed(&self, key: &str, late: bool) {
+    /// Hears that an operation got no answer within its deadline.
+    pub(crate) fn timed_out(&self) {
         if let Self::Redis(store) = self {
-            if late {
-                store.timed_out(key);
-            }
+            store.timed_out();
+        }
+    }
+
+    /// Hears that a server gives no answers.
+    pub(crate) fn fails(&self) {
+        if let Self::Redis(store) = self {
             store.fails();
         }
     }

@@ -3,6 +3,7 @@
 //! The map is read when the first key is asked for, and again when a node says that a key has moved, or fails: one task
 //! at a time reads it, from the first node that answers. No call waits for that but the first.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -22,8 +23,9 @@ use crate::policy::breaker::pause;
 use crate::store::{Breaker, Claim};
 use crate::{observe, random};
 
-/// How long reading the map may take: about as long as making the connection that it takes.
-const READ_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a node has to say what it knows of the map, on a connection that may have to be made for that. Raising it gives
+/// slow networks a chance, and finds out later that all who were asked hang.
+const ASK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How many nodes are asked for the map at once: one of them may hang, and in a cluster of hundreds not all need to be
 /// bothered because one key has moved.
@@ -141,27 +143,38 @@ impl Cluster {
     pub(super) fn redirected(&self, from: &Node, error: &RedisError) -> Option<(Arc<Node>, Stay)> {
         let (address, slot) = error.redirect_node()?;
         let address = Address::read(address, &from.address)?;
-        let node = self.at(&self.map.load(), &address);
         if error.kind() == redis::ErrorKind::Server(ServerErrorKind::Ask) {
-            return Some((node, Stay::Once));
+            return Some((self.learned(&address, None)?, Stay::Once));
         }
-        observe::key_moved(slot, &from.address, &node.address);
-        self.map.rcu(|map| {
-            let mut map = Map::clone(map);
-            map.moved(slot, &node);
-            map
-        });
+        observe::key_moved(slot, &from.address, &address);
+        let node = self.learned(&address, Some(slot))?;
         self.read_again();
         Some((node, Stay::ForGood))
     }
 
-    /// The node at this address: one that is known, or a new one.
-    fn at(&self, map: &Map, address: &Address) -> Arc<Node> {
-        let known = map.nodes().iter().chain(&self.seeds).find(|node| node.address == *address);
-        known.map_or_else(|| Node::new(address.clone(), self.client_of(address)), Arc::clone)
+    /// The node at this address, which is on the map from now on, with this slot if it has one.
+    fn learned(&self, address: &Address, slot: Option<u16>) -> Option<Arc<Node>> {
+        let map = self.map.load();
+        let mut node = self.at(&map, address)?;
+        if map.has(&node, slot) {
+            return Some(node);
+        }
+        self.map.rcu(|map| {
+            let mut map = Map::clone(map);
+            // Somebody else may have learned of it meanwhile.
+            node = map.learn(&node, slot);
+            map
+        });
+        Some(node)
     }
 
-    fn client_of(&self, Address { host, port }: &Address) -> Client {
+    /// The node at this address: one that is known, or a new one.
+    fn at(&self, map: &Map, address: &Address) -> Option<Arc<Node>> {
+        let known = map.nodes().iter().chain(&self.seeds).find(|node| node.address == *address);
+        known.map(Arc::clone).or_else(|| Some(Node::new(address.clone(), self.client_of(address)?)))
+    }
+
+    fn client_of(&self, Address { host, port }: &Address) -> Option<Client> {
         let info = self.client.get_connection_info();
         let addr = match info.addr().clone() {
             ConnectionAddr::TcpTls { insecure, tls_params, .. } => {
@@ -169,35 +182,51 @@ impl Cluster {
             }
             _ => ConnectionAddr::Tcp(host.clone(), *port),
         };
-        // What is opened here was opened before, for another host.
-        Client::open(info.clone().set_addr(addr)).unwrap_or_else(|_| self.client.clone())
+        Client::open(info.clone().set_addr(addr)).ok()
     }
 
     /// Sees to it that the map is read again, unless that has just happened.
     pub(super) fn read_again(&self) {
         let Ok(runtime) = Handle::try_current() else { return };
-        if self.reader.take(READ_TIMEOUT) {
+        if self.reader.take(2 * ASK_TIMEOUT) {
             self.reading.send_replace(Reading::UnderWay);
             runtime.spawn(read(Reader(Weak::clone(&self.this))));
         }
     }
 
-    /// Asks for the map: a few nodes that answered so far, else all that are known.
+    /// Asks for the map: a few nodes that answered so far, else all others that are known.
     async fn ask(&self) -> Result<Vec<Range>, Error> {
-        let mut up = self.nodes();
-        up.retain(|node| !node.breaker.is_shut());
+        let nodes = self.nodes();
+        let mut up: Vec<_> = nodes.iter().filter(|node| !node.breaker.is_shut()).map(Arc::clone).collect();
         up.sort_by_cached_key(|_| random::bits());
         up.truncate(ASKED);
-        // Those may hang, all of them: the rest of the time is for the others.
-        match tokio::time::timeout(READ_TIMEOUT / 2, first_of(&up)).await {
-            Ok(Some(Ok(ranges))) => Ok(ranges),
-            _ => first_of(&self.seeds).await.unwrap_or_else(|| Err(no_node())),
+        if let Some(Ok(ranges)) = first_of(&up).await {
+            return Ok(ranges);
         }
+        let mut others: Vec<_> = self.seeds.iter().chain(&nodes).map(Arc::clone).collect();
+        others.retain(|node| !up.iter().any(|asked| Arc::ptr_eq(asked, node)));
+        first_of(&others).await.unwrap_or_else(|| Err(no_node()))
     }
 
     fn install(&self, ranges: &[Range]) {
         self.map.rcu(|old| Map::new(ranges, |address| self.at(old, address)));
     }
+}
+
+thread_local! {
+    /// The node that the command which this thread polls was sent on to.
+    static SENT_ON: RefCell<Option<Arc<Node>>> = const { RefCell::new(None) };
+}
+
+/// Notes that the command which is being polled is sent on to this node, for whoever polls it: what becomes of it is that
+/// node's doing.
+pub(super) fn sends_on(node: &Arc<Node>) {
+    SENT_ON.set(Some(Arc::clone(node)));
+}
+
+/// The node that the command which was polled just now was sent on to.
+pub(crate) fn sent_on() -> Option<Arc<Node>> {
+    SENT_ON.take()
 }
 
 /// For how long a redirection holds.
@@ -219,7 +248,11 @@ async fn first_of(nodes: &[Arc<Node>]) -> Option<Result<Vec<Range>, Error>> {
     }
     let asked = nodes.iter().map(|node| {
         Box::pin(async move {
-            let answer = node.ask(redis::cmd("CLUSTER").arg("SLOTS")).await?;
+            let slots = redis::cmd("CLUSTER").arg("SLOTS").to_owned();
+            let answer = tokio::time::timeout(ASK_TIMEOUT, node.ask(&slots)).await.unwrap_or_else(|_| {
+                node.timed_out();
+                Err(Error::new(ErrorKind::Timeout, format!("{} does not answer", node.address)))
+            })?;
             ranges(&answer, &node.address)
                 .filter(|ranges| !ranges.is_empty())
                 .ok_or_else(|| Error::new(ErrorKind::Unavailable, format!("{} has no map of a cluster", node.address)))
@@ -248,8 +281,7 @@ impl Drop for Reader {
 
 async fn read(reader: Reader) {
     let Some(cluster) = reader.0.upgrade() else { return };
-    let answer = tokio::time::timeout(READ_TIMEOUT, cluster.ask()).await.unwrap_or_else(|_| Err(no_node()));
-    let reading = match answer {
+    let reading = match cluster.ask().await {
         Ok(ranges) => {
             cluster.install(&ranges);
             Reading::Done

@@ -29,6 +29,16 @@ impl Source {
         }
     }
 
+    /// The client's error as ours.
+    pub(crate) fn refused(&self, error: RedisError) -> Error {
+        let is_elsewhere = error.redirect_node().is_some();
+        let refused = super::refused(error);
+        if is_elsewhere && !matches!(self, Self::Cluster(_)) {
+            return refused.curable("this is one node of a cluster: give its URL to `redis_cluster`");
+        }
+        refused
+    }
+
     /// The node of a cluster that has this key, where it is known.
     pub(crate) fn node(&self, key: &str) -> Option<Arc<Node>> {
         match self {
@@ -83,10 +93,10 @@ impl<'s> Destination<'s> {
     }
 
     /// Where to go instead, where a node of a cluster says that it does not have the key.
-    pub(crate) fn redirected<T>(&self, answer: &RedisResult<T>) -> Option<(Destination<'s>, Stay)> {
+    pub(crate) fn redirected<T>(&self, answer: &RedisResult<T>) -> Option<(Arc<Node>, &'s Cluster, Stay)> {
         let (Self::Node(from, cluster), Err(error)) = (self, answer) else { return None };
         let (node, stay) = cluster.redirected(from, error)?;
-        Some((Destination::Node(node, cluster), stay))
+        Some((node, cluster, stay))
     }
 }
 

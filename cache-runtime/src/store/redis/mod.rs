@@ -17,8 +17,8 @@ pub(crate) use redis::Client;
 pub(crate) use redis::aio::ConnectionLike;
 use redis::{Cmd, FromRedisValue, RedisResult, ServerErrorKind, Value};
 
-pub(crate) use self::cluster::Node;
 use self::cluster::{Cluster, Stay};
+pub(crate) use self::cluster::{Node, sent_on};
 use self::connect::{Connection, Destination, Source};
 use self::link::Link;
 pub(crate) use self::pushes::Watch;
@@ -76,8 +76,10 @@ impl RedisStore {
                 continue;
             }
             drop(connection);
-            let Some(elsewhere) = route.leads_on(&destination, &answer) else { return answer.map_err(refused) };
-            destination = elsewhere;
+            match route.leads_on(&destination, &answer)? {
+                Some(elsewhere) => destination = elsewhere,
+                None => return answer.map_err(|error| self.source.refused(error)),
+            }
         }
     }
 
@@ -96,7 +98,7 @@ impl RedisStore {
                 continue;
             }
             drop(connection);
-            if let Some(elsewhere) = route.leads_on(&destination, &answer) {
+            if let Some(elsewhere) = route.leads_on(&destination, &answer)? {
                 // A node that has the key for this once says so to one command, and here are two.
                 if route.stay == Stay::Once {
                     return Ok(None);
@@ -104,7 +106,7 @@ impl RedisStore {
                 destination = elsewhere;
                 continue;
             }
-            let Some(entry) = answer.map_err(refused)? else {
+            let Some(entry) = answer.map_err(|error| self.source.refused(error))? else {
                 pushes.fall_silent();
                 observe::no_pushes("CLIENT CACHING is refused");
                 return Ok(None);
@@ -149,16 +151,14 @@ impl RedisStore {
         }
     }
 
-    /// Hears that a command on this key got no answer within its deadline.
-    pub(crate) fn timed_out(&self, key: &str) {
-        match &self.source {
-            Source::PerRuntime(connections) => connections.timed_out(),
-            Source::Cluster(cluster) => cluster.node(key).iter().for_each(|node| node.timed_out()),
-            Source::Ready(_) => {}
+    /// Hears that a command got no answer within its deadline; of a cluster its nodes hear that.
+    pub(crate) fn timed_out(&self) {
+        if let Source::PerRuntime(connections) = &self.source {
+            connections.timed_out();
         }
     }
 
-    /// Hears that a server fails: in a cluster another one may have its keys by now.
+    /// Hears that a server gives no answers: in a cluster another one may have its keys by now.
     pub(crate) fn fails(&self) {
         if let Source::Cluster(cluster) = &self.source {
             cluster.read_again();
@@ -180,12 +180,20 @@ struct Route {
 }
 
 impl Route {
-    /// Where to go on to, after this answer.
-    fn leads_on<'s, T>(&mut self, from: &Destination<'s>, answer: &RedisResult<T>) -> Option<Destination<'s>> {
-        let (destination, stay) = from.redirected(answer)?;
-        self.redirections = self.redirections.checked_sub(1)?;
-        self.stay = stay;
-        Some(destination)
+    /// Where to go on to, after this answer: not to a node that is known to be down.
+    fn leads_on<'s, T>(
+        &mut self,
+        from: &Destination<'s>,
+        answer: &RedisResult<T>,
+    ) -> Result<Option<Destination<'s>>, Error> {
+        let redirected = from.redirected(answer).zip(self.redirections.checked_sub(1));
+        let Some(((node, cluster, stay), left)) = redirected else { return Ok(None) };
+        (self.redirections, self.stay) = (left, stay);
+        cluster::sends_on(&node);
+        if node.breaker.is_shut() {
+            return Err(node.breaker.shut());
+        }
+        Ok(Some(Destination::Node(node, cluster)))
     }
 }
 
@@ -340,15 +348,7 @@ fn refused(error: redis::RedisError) -> Error {
         | redis::ErrorKind::ClusterConnectionNotFound => ErrorKind::Unavailable,
         _ => ErrorKind::Rejected,
     };
-    // On bytes that are no answer the client's words have several lines.
-    let said = error.to_string().lines().map(str::trim).collect::<Vec<_>>().join("; ");
-    let cure = match error.kind() {
-        redis::ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::Ask) => {
-            "; this is one node of a cluster: give its URL to `redis_cluster`"
-        }
-        _ => "",
-    };
-    Error::new(kind, format!("Redis: {said}{cure}")).with_source(error)
+    Error::new(kind, format!("Redis: {error}")).with_source(error)
 }
 
 /// A URL with everything hidden that may be a secret: what stands before the `@`, the query, and all behind the scheme

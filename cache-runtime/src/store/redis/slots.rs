@@ -23,6 +23,7 @@ use super::connect::Connection;
 use super::dial::{Up, dial};
 use super::link::Link;
 use super::pushes::Pushes;
+use super::topology::Address;
 use crate::clock::{self, Instant, ServerClock};
 use crate::error::{Error, ErrorKind};
 use crate::policy::breaker;
@@ -88,7 +89,8 @@ impl PerRuntime {
 
     /// The server, as people know it.
     pub(super) fn address(&self) -> String {
-        self.client.get_connection_info().addr().to_string()
+        let address = self.client.get_connection_info().addr();
+        Address::of(address).map_or_else(|| address.to_string(), |address| address.to_string())
     }
 
     /// The connection of the runtime that the caller is in, once it is made.

@@ -32,7 +32,7 @@ impl Address {
     pub(super) fn of(address: &ConnectionAddr) -> Option<Self> {
         match address {
             ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
-                Some(Self { host: host.clone(), port: *port })
+                Some(Self::named(host, *port, &Self { host: host.clone(), port: *port }))
             }
             _ => None,
         }
@@ -47,12 +47,16 @@ impl Address {
 
     fn named(host: &str, port: u16, asked: &Self) -> Self {
         let host = if matches!(host, "" | "?") { &asked.host } else { host };
-        Self { host: host.to_owned(), port }
+        // An IPv6 address stands in brackets where a port is behind it, and connections are made without.
+        Self { host: host.trim_matches(['[', ']']).to_owned(), port }
     }
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            return write!(f, "[{}]:{}", self.host, self.port);
+        }
         write!(f, "{}:{}", self.host, self.port)
     }
 }
@@ -95,27 +99,46 @@ pub(super) struct Map {
 
 impl Map {
     /// Puts the nodes of these ranges where `node` says they are.
-    pub(super) fn new(ranges: &[Range], mut node: impl FnMut(&Address) -> Arc<Node>) -> Self {
+    pub(super) fn new(ranges: &[Range], node: impl Fn(&Address) -> Option<Arc<Node>>) -> Self {
         let mut map = Self::default();
         for range in ranges {
-            let index = map.index(&range.primary, &mut node);
-            for slot in range.slots.clone() {
-                map.assign(slot, index);
+            if let Some(node) = map.at(&range.primary).map(Arc::clone).or_else(|| node(&range.primary)) {
+                let index = map.index(&node);
+                for slot in range.slots.clone() {
+                    map.assign(slot, index);
+                }
             }
         }
         map
     }
 
-    /// Hears that a slot has moved.
-    pub(super) fn moved(&mut self, slot: u16, to: &Arc<Node>) {
-        let index = self.index(&to.address, |_| Arc::clone(to));
-        self.assign(slot, index);
+    /// Puts a node on the map, and this slot there if it has one; returns the node that the map has at that address.
+    pub(super) fn learn(&mut self, node: &Arc<Node>, slot: Option<u16>) -> Arc<Node> {
+        let node = self.at(&node.address).map_or_else(|| Arc::clone(node), Arc::clone);
+        let index = self.index(&node);
+        if let Some(slot) = slot {
+            self.assign(slot, index);
+        }
+        node
     }
 
-    fn index(&mut self, address: &Address, node: impl FnOnce(&Address) -> Arc<Node>) -> Option<u16> {
-        let known = self.nodes.iter().position(|node| node.address == *address);
+    /// Whether there is nothing to [learn](Self::learn).
+    pub(super) fn has(&self, node: &Arc<Node>, slot: Option<u16>) -> bool {
+        let is_it = |known: &Arc<Node>| Arc::ptr_eq(known, node);
+        match slot {
+            Some(slot) => self.owner(slot).is_some_and(is_it),
+            None => self.nodes.iter().any(is_it),
+        }
+    }
+
+    fn at(&self, address: &Address) -> Option<&Arc<Node>> {
+        self.nodes.iter().find(|node| node.address == *address)
+    }
+
+    fn index(&mut self, node: &Arc<Node>) -> Option<u16> {
+        let known = self.nodes.iter().position(|known| Arc::ptr_eq(known, node));
         let index = known.unwrap_or_else(|| {
-            self.nodes.push(node(address));
+            self.nodes.push(Arc::clone(node));
             self.nodes.len() - 1
         });
         u16::try_from(index).ok()
@@ -191,7 +214,9 @@ mod tests {
         let read = |text| Address::read(text, &asked()).map(|address| address.to_string());
         assert_eq!(read("10.0.0.1:7000").as_deref(), Some("10.0.0.1:7000"));
         assert_eq!(read(":7000").as_deref(), Some("asked:7000"));
-        assert_eq!(read("::1:7000").as_deref(), Some("::1:7000"));
+        assert_eq!(read("?:7000").as_deref(), Some("asked:7000"));
+        assert_eq!(read("::1:7000").as_deref(), Some("[::1]:7000"));
+        assert_eq!(read("[::1]:7000").as_deref(), Some("[::1]:7000"));
         assert_eq!((read("nowhere"), read("h:http")), (None, None));
     }
 }

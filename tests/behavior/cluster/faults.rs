@@ -1,0 +1,220 @@
+//! Nodes that fail, and come back.
+
+use std::time::Duration;
+
+use cache_runtime::{Cache, ErrorKind, Outcome, State};
+use support::{Events, Origin, PATIENCE, Proxy, RedisCluster, RedisServer, built, within};
+use tokio::runtime::Builder;
+use tracing::Level;
+
+use super::{answer, answer_entry, eventually, keys, on, outcome};
+
+#[tokio::test]
+async fn a_node_that_hangs_is_left_alone_by_itself_and_found_again() {
+    let cluster = RedisCluster::start_with(3, &[]).await;
+    let (cache, origin) = (built(on(&cluster)), Origin::default());
+    let keys = keys(&cluster).await;
+    for id in keys.concat() {
+        outcome(&cache, &origin, id).await;
+    }
+    let events = Events::capture();
+    cluster.nodes[0].pause();
+    let down = async {
+        for id in keys[0].iter().cycle() {
+            if cache.health().state() == State::Down {
+                break;
+            }
+            answer(&cache, &origin, *id).await;
+        }
+    };
+    within("the breaker of the node", down).await;
+    let (health, name) = (cache.health(), format!("127.0.0.1:{}", cluster.nodes[0].port()));
+    let states: Vec<_> = health.servers().iter().map(cache_runtime::Server::state).collect();
+    assert_eq!(states, [State::Down, State::Up, State::Up], "{health}");
+    assert_eq!(health.servers()[0].name(), name);
+    let refused = answer_entry(&cache, keys[0][0]).get().await.expect_err("its node is not asked");
+    assert!(refused.kind() == ErrorKind::BreakerOpen && refused.to_string().contains(&name), "{refused}");
+    for id in keys[1..].concat() {
+        assert_eq!(outcome(&cache, &origin, id).await, Outcome::Hit, "the others have not failed");
+    }
+    let said = events.at_least(Level::ERROR);
+    assert_eq!(said.iter().filter(|event| event.message.contains("the store is down")).count(), 1);
+
+    cluster.nodes[0].resume();
+    let used = async {
+        while cache.health().state() != State::Up || outcome(&cache, &origin, keys[0][0]).await != Outcome::Hit {
+            answer(&cache, &origin, keys[0][0]).await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    within("a hit on the node that came back", used).await;
+}
+
+#[tokio::test]
+async fn an_invalidation_that_one_node_did_not_hear_does_not_hold_up_those_of_others() {
+    let mut cluster = RedisCluster::start_with(3, &[]).await;
+    let (cache, origin) = (built(on(&cluster)), Origin::default());
+    let keys = keys(&cluster).await;
+    for id in keys.concat() {
+        outcome(&cache, &origin, id).await;
+    }
+    cluster.nodes[0].kill();
+    cluster.nodes[1].pause();
+    answer_entry(&cache, keys[0][0]).invalidate().await.expect_err("its node is gone");
+    answer_entry(&cache, keys[1][0]).invalidate().await.expect_err("its node hangs");
+    assert_eq!(cache.health().owed_invalidations(), 2);
+    cluster.nodes[1].resume();
+    let paid = async {
+        while cache.health().owed_invalidations() == 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    within("the invalidation on the node that came back", paid).await;
+    assert_eq!(outcome(&cache, &origin, keys[1][0]).await, Outcome::Miss);
+}
+
+#[tokio::test]
+async fn a_replica_that_takes_over_is_found_without_help() {
+    let mut cluster = RedisCluster::with_replicas(3).await;
+    let (cache, origin) = (built(on(&cluster)), Origin::default());
+    let keys = keys(&cluster).await;
+    for id in keys.concat() {
+        assert_eq!(outcome(&cache, &origin, id).await, Outcome::Miss);
+    }
+    let name = format!("127.0.0.1:{}", cluster.nodes[0].port());
+    cluster.nodes[0].kill();
+    let served = async {
+        while outcome(&cache, &origin, keys[0][0]).await != Outcome::Hit {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    within("a hit on the replica that took over", served).await;
+    let health = cache.health();
+    assert_eq!(health.servers().len(), 3, "{health}");
+    assert!(health.servers().iter().all(|server| server.name() != name), "who is gone is not reported: {health}");
+    answer_entry(&cache, keys[0][1]).invalidate().await.expect("the new primary takes it");
+    assert_eq!(outcome(&cache, &origin, keys[0][1]).await, Outcome::Miss);
+}
+
+#[tokio::test]
+async fn a_cluster_that_is_away_when_the_program_starts_is_used_when_it_comes() {
+    let mut cluster = RedisCluster::start_with(2, &[]).await;
+    let urls = cluster.urls();
+    cluster.nodes.iter_mut().for_each(RedisServer::kill);
+    let events = Events::capture();
+    let (cache, origin) =
+        (built(Cache::builder().redis_cluster(urls).deadline(Duration::from_millis(200))), Origin::default());
+    let down = async {
+        for id in 0.. {
+            if cache.health().state() == State::Down {
+                break;
+            }
+            assert_eq!(outcome(&cache, &origin, id).await, Outcome::Degraded);
+        }
+    };
+    within("the breaker of the cluster", down).await;
+    assert_eq!(cache.health().servers()[0].name(), "the cluster");
+    assert!(events.at_least(Level::WARN).iter().any(|event| event.message.contains("no node of the cluster")));
+    for node in &mut cluster.nodes {
+        node.restart().await;
+    }
+    let used = async {
+        while outcome(&cache, &origin, 1).await != Outcome::Hit {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    within("a hit in the cluster that came", used).await;
+    assert_eq!(cache.health().servers().len(), 2);
+}
+
+/// As a name does that leads to other machines by now: only a new connection finds that out.
+#[tokio::test]
+async fn a_named_node_whose_connection_hangs_is_dialed_anew() {
+    let (old, new) = (RedisCluster::start_with(1, &[]).await, RedisCluster::start_with(1, &[]).await);
+    let name = Proxy::before(&old.nodes[0]).await;
+    let cache = built(Cache::builder().redis_cluster([name.url()]).deadline(Duration::from_millis(200)));
+    let origin = Origin::default();
+    assert_eq!(outcome(&cache, &origin, 1).await, Outcome::Miss);
+    old.nodes[0].pause();
+    name.lead_newcomers_to(&new.nodes[0]);
+    eventually("a hit in the cluster that the name leads to", async || {
+        outcome(&cache, &origin, 1).await == Outcome::Hit
+    })
+    .await;
+}
+
+/// Its breaker was open when it left, and nobody probed it any more.
+#[tokio::test]
+async fn a_node_that_left_and_came_back_begins_anew_for_invalidations_alone_too() {
+    let mut cluster = RedisCluster::with_replicas(3).await;
+    let (cache, origin) = (built(on(&cluster)), Origin::default());
+    let keys = keys(&cluster).await;
+    for id in keys.concat() {
+        outcome(&cache, &origin, id).await;
+    }
+    let name = format!("127.0.0.1:{}", cluster.nodes[0].port());
+    let has = |cache: &Cache| cache.health().servers().iter().any(|server| server.name() == name);
+    cluster.nodes[0].kill();
+    eventually("the breaker of the node", async || {
+        let _ = answer_entry(&cache, keys[0][0]).invalidate().await;
+        cache.health().state() == State::Down
+    })
+    .await;
+    eventually("the node to be none of the cluster", async || !has(&cache)).await;
+    cluster.nodes[0].restart().await;
+    cluster.takes_over(0).await;
+    eventually("an invalidation to be sent to the node that is back", async || {
+        let done = answer_entry(&cache, keys[0][0]).invalidate().await;
+        has(&cache) && done.is_ok()
+    })
+    .await;
+    eventually("all servers to be up", async || cache.health().state() == State::Up).await;
+}
+
+/// A runtime on one thread does nothing between two calls of `block_on`, and what reads the map there neither.
+#[test]
+fn a_runtime_that_stands_still_does_not_keep_others_from_reading_the_map() {
+    let moving = Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let still = Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let mut cluster = moving.block_on(RedisCluster::with_replicas(3));
+    let (cache, origin) = (built(on(&cluster)), Origin::default());
+    let keys = moving.block_on(keys(&cluster));
+    assert_eq!(still.block_on(outcome(&cache, &origin, keys[0][0])), Outcome::Miss);
+    moving.block_on(async {
+        for id in keys.concat() {
+            outcome(&cache, &origin, id).await;
+        }
+        cluster.nodes[0].kill();
+        eventually("a hit on the replica that took over", async || {
+            outcome(&cache, &origin, keys[0][1]).await == Outcome::Hit
+        })
+        .await;
+    });
+}
+
+#[tokio::test]
+async fn what_is_kept_of_a_node_that_is_down_outlives_the_recovery_of_another() {
+    let mut cluster = RedisCluster::start_with(3, &[]).await;
+    let (cache, origin) = (built(on(&cluster).degraded_ttl(PATIENCE)), Origin::default());
+    let keys = keys(&cluster).await;
+    for id in keys.concat() {
+        outcome(&cache, &origin, id).await;
+    }
+    cluster.nodes[0].kill();
+    cluster.nodes[1].kill();
+    let down = |cache: &Cache| cache.health().servers().iter().filter(|server| server.state() == State::Down).count();
+    eventually("both breakers", async || {
+        answer(&cache, &origin, keys[0][0]).await;
+        answer(&cache, &origin, keys[1][0]).await;
+        down(&cache) == 2
+    })
+    .await;
+    answer(&cache, &origin, keys[1][0]).await;
+    let runs = origin.runs();
+    answer(&cache, &origin, keys[1][0]).await;
+    assert_eq!(origin.runs(), runs, "it is kept");
+    cluster.nodes[0].restart().await;
+    eventually("one of them to be back", async || down(&cache) == 1).await;
+    answer(&cache, &origin, keys[1][0]).await;
+    assert_eq!(origin.runs(), runs, "the node that has it is still down");
+}
