@@ -5,9 +5,11 @@ mod connect;
 mod dial;
 mod link;
 mod pushes;
+mod route;
 mod scripts;
 mod slots;
 mod topology;
+mod url;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,22 +17,18 @@ use std::time::Duration;
 use bytes::Bytes;
 pub(crate) use redis::Client;
 pub(crate) use redis::aio::ConnectionLike;
-use redis::{Cmd, FromRedisValue, RedisResult, ServerErrorKind, Value};
+use redis::{Cmd, ServerErrorKind};
 
-use self::cluster::{Cluster, Stay};
+use self::cluster::Cluster;
 pub(crate) use self::cluster::{Node, sent_on};
-use self::connect::{Connection, Destination, Source};
-use self::link::Link;
+use self::connect::Source;
 pub(crate) use self::pushes::Watch;
-use self::scripts::Script;
+use self::route::Question;
 use self::slots::PerRuntime;
 use super::{Commit, LeaseRequest, Leased, Store, Take};
 use crate::clock::Timestamp;
 use crate::entry::{Header, LEASE_UNTIL, Token};
 use crate::error::{Error, ErrorKind};
-use crate::observe;
-
-const GET: &str = "GET";
 
 /// Entries on a Redis or Valkey server, each a string at the user's own key.
 #[derive(Debug)]
@@ -51,75 +49,13 @@ impl RedisStore {
 
     /// Reads a `redis://` URL; nothing is connected yet.
     pub(crate) fn open(url: &str) -> Result<Self, Error> {
-        client(url).map(Self::with_client)
+        url::client(url).map(Self::with_client)
     }
 
     /// Reads the URLs of some nodes of a cluster; nothing is connected yet.
     pub(crate) fn cluster(urls: &[String]) -> Result<Self, Error> {
-        let clients = urls.iter().map(|url| client(url)).collect::<Result<_, _>>()?;
+        let clients = urls.iter().map(|url| url::client(url)).collect::<Result<_, _>>()?;
         Cluster::new(clients).map(|cluster| Self { source: Source::Cluster(cluster) })
-    }
-
-    /// Asks the server that has this key. A question that does no harm twice is asked once more over a new connection where
-    /// the old one was dead: servers and load balancers close idle connections, and nobody notices before the next
-    /// command. In a cluster it is asked where the key has moved to.
-    async fn ask<T: FromRedisValue>(&self, key: &str, question: Question<'_>) -> Result<T, Error> {
-        let mut route = Route { again: question.repeatable, redirections: MAX_REDIRECTIONS, stay: Stay::ForGood };
-        let mut destination = self.destination(key).await?;
-        loop {
-            let mut connection = connect(&destination).await?;
-            let answer = match question.script {
-                None if route.stay == Stay::ForGood => connection.link.send(question.command).await,
-                _ => Box::pin(question.send_over(&mut connection.link, route.stay)).await,
-            };
-            if connection.is_replaced_after(&answer) && std::mem::take(&mut route.again) {
-                continue;
-            }
-            drop(connection);
-            match route.leads_on(&destination, &answer)? {
-                Some(elsewhere) => destination = elsewhere,
-                None => return answer.map_err(|error| self.source.refused(error)),
-            }
-        }
-    }
-
-    /// Looks at a key, and registers for its next change in the same write: no change can come between the two. `None`
-    /// where the server does not push.
-    pub(crate) async fn watch(&self, key: &str) -> Result<Option<(Option<Bytes>, Watch)>, Error> {
-        let mut route = Route { again: true, redirections: MAX_REDIRECTIONS, stay: Stay::ForGood };
-        let mut destination = self.destination(key).await?;
-        loop {
-            let mut connection = connect(&destination).await?;
-            let Some(pushes) = connection.pushes() else { return Ok(None) };
-            // Before it is sent: the push may be here before this task hears the answer.
-            let Some(watch) = pushes.watch(key) else { return Ok(None) };
-            let answer = tracked_get(&mut connection.link, key).await;
-            if connection.is_replaced_after(&answer) && std::mem::take(&mut route.again) {
-                continue;
-            }
-            drop(connection);
-            if let Some(elsewhere) = route.leads_on(&destination, &answer)? {
-                // A node that has the key for this once says so to one command, and here are two.
-                if route.stay == Stay::Once {
-                    return Ok(None);
-                }
-                destination = elsewhere;
-                continue;
-            }
-            let Some(entry) = answer.map_err(|error| self.source.refused(error))? else {
-                pushes.fall_silent();
-                observe::no_pushes("CLIENT CACHING is refused");
-                return Ok(None);
-            };
-            return Ok(Some((entry.map(Bytes::from), watch)));
-        }
-    }
-
-    async fn destination(&self, key: &str) -> Result<Destination<'_>, Error> {
-        match self.source.destination(key) {
-            Some(destination) => Ok(destination),
-            None => Box::pin(self.source.found(key)).await,
-        }
     }
 
     /// The store, as people know it.
@@ -166,119 +102,11 @@ impl RedisStore {
     }
 }
 
-/// How often one command is sent elsewhere: a key that moves is found at once, and a cluster that sends in circles is not
-/// followed for ever.
-const MAX_REDIRECTIONS: u32 = 4;
-
-/// The way of one command.
-struct Route {
-    /// Whether it may be sent once more.
-    again: bool,
-    redirections: u32,
-    /// Whether it is where the key is, or where it is for this once.
-    stay: Stay,
-}
-
-impl Route {
-    /// Where to go on to, after this answer: not to a node that is known to be down.
-    fn leads_on<'s, T>(
-        &mut self,
-        from: &Destination<'s>,
-        answer: &RedisResult<T>,
-    ) -> Result<Option<Destination<'s>>, Error> {
-        let redirected = from.redirected(answer).zip(self.redirections.checked_sub(1));
-        let Some(((node, cluster, stay), left)) = redirected else { return Ok(None) };
-        (self.redirections, self.stay) = (left, stay);
-        cluster::sends_on(&node);
-        if node.breaker.is_shut() {
-            return Err(node.breaker.shut());
-        }
-        Ok(Some(Destination::Node(node, cluster)))
-    }
-}
-
-/// A connection, if need be once it is made: what a hit does not need is boxed.
-async fn connect<'d>(destination: &'d Destination<'_>) -> Result<Connection<'d>, Error> {
-    match destination.ready()? {
-        Some(connection) => Ok(connection),
-        None => Box::pin(destination.made()).await,
-    }
-}
-
-/// Reads the URL of a server.
-fn client(url: &str) -> Result<Client, Error> {
-    Client::open(url).map_err(|error| {
-        let context = format!("`{}` is not a Redis URL like redis://127.0.0.1:6379/", redacted(url));
-        Error::new(ErrorKind::Configuration, context).with_source(error)
-    })
-}
-
-/// A `GET` that registers for the next change of the key; the inner `None` is a key that is not there, the outer one a
-/// connection that does not track. The client writes a pipeline in one piece, so that no other caller's command comes
-/// between the two and is tracked instead.
-async fn tracked_get(link: &mut Link, key: &str) -> RedisResult<Option<Option<Vec<u8>>>> {
-    let mut pipeline = redis::pipe();
-    pipeline.cmd("CLIENT").arg("CACHING").arg("YES").cmd("GET").arg(key);
-    let mut answers = link.req_packed_commands(&pipeline, 0, 2).await?.into_iter();
-    if !matches!(answers.next(), Some(Value::Okay)) {
-        return Ok(None);
-    }
-    let entry = answers.next().unwrap_or(Value::Nil).extract_error()?;
-    Ok(Some(FromRedisValue::from_redis_value(entry)?))
-}
-
-/// What a server is asked.
-#[derive(Clone, Copy)]
-struct Question<'q> {
-    command: &'q Cmd,
-    /// The script that the command runs.
-    script: Option<&'static Script>,
-    /// Whether it may be asked twice.
-    repeatable: bool,
-}
-
-impl<'q> Question<'q> {
-    fn command(command: &'q Cmd) -> Self {
-        Self { command, script: None, repeatable: true }
-    }
-
-    fn script(script: &'static Script, command: &'q Cmd) -> Self {
-        Self { command, script: Some(script), repeatable: true }
-    }
-
-    fn once(self) -> Self {
-        Self { repeatable: false, ..self }
-    }
-
-    /// Sends it the long way: a script that the server does not know is sent whole, and a node that has the key for this
-    /// once is told so in the same write.
-    async fn send_over<T: FromRedisValue>(&self, link: &mut Link, stay: Stay) -> RedisResult<T> {
-        if stay == Stay::Once {
-            let whole = self.script.map_or_else(|| self.command.clone(), |script| script.spelled_out(self.command));
-            let mut pipeline = redis::pipe();
-            pipeline.cmd("ASKING").add_command(whole);
-            let answer = link.req_packed_commands(&pipeline, 0, 2).await?.pop().unwrap_or(Value::Nil);
-            return Ok(T::from_redis_value(answer.extract_error()?)?);
-        }
-        let answer = link.send(self.command).await;
-        match (self.script, &answer) {
-            (Some(script), Err(error)) if is_unknown_script(error) => {
-                link.send(&script.spelled_out(self.command)).await
-            }
-            _ => answer,
-        }
-    }
-}
-
-fn is_unknown_script(error: &redis::RedisError) -> bool {
-    error.kind() == redis::ErrorKind::Server(ServerErrorKind::NoScript)
-}
-
 impl Store for RedisStore {
     async fn get(&self, key: &str) -> Result<Option<Bytes>, Error> {
         // With room for all of it: a command that grows costs a hit two more allocations.
-        let mut get = Cmd::with_capacity(2, GET.len() + key.len());
-        get.arg(GET).arg(key);
+        let mut get = Cmd::with_capacity(2, "GET".len() + key.len());
+        get.arg("GET").arg(key);
         let entry: Option<Vec<u8>> = self.ask(key, Question::command(&get)).await?;
         Ok(entry.map(Bytes::from))
     }
@@ -349,50 +177,4 @@ fn refused(error: redis::RedisError) -> Error {
         _ => ErrorKind::Rejected,
     };
     Error::new(kind, format!("Redis: {error}")).with_source(error)
-}
-
-/// A URL with everything hidden that may be a secret: what stands before the `@`, the query, and all behind the scheme
-/// where it is not clear which is which.
-fn redacted(url: &str) -> String {
-    let (scheme, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (scheme, rest));
-    let divider = if scheme.is_empty() { "" } else { "://" };
-    let shown = match rest.split('@').collect::<Vec<_>>()[..] {
-        [host] if is_host(host) => host.split(['?', '#']).next().unwrap_or_default().to_owned(),
-        [user, host] if !user.contains(['?', '#']) => {
-            format!("***@{}", host.split(['?', '#']).next().unwrap_or_default())
-        }
-        _ => "***".to_owned(),
-    };
-    if scheme.contains('@') { "***".to_owned() } else { format!("{scheme}{divider}{shown}") }
-}
-
-/// Whether this can be `host[:port][/…]`: else a password may stand in it whose `@` was forgotten.
-fn is_host(text: &str) -> bool {
-    let authority = text.split(['/', '?', '#']).next().unwrap_or_default();
-    let port = authority.rsplit_once(':').map_or("", |(_, port)| port);
-    authority.starts_with('[') || port.chars().all(|c| c.is_ascii_digit())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn urls_are_shown_without_their_secrets() {
-        for (url, shown) in [
-            ("redis://:hunter2@db:6379/1", "redis://***@db:6379/1"),
-            ("redis://ada:p@ss:w/rd@db", "redis://***"),
-            ("redis://ada:hun?ter2@db", "redis://***"),
-            ("rediss://db/?token=hunter2", "rediss://db/"),
-            ("ada:hunter2@db", "***@db"),
-            ("localhost:6379", "localhost:6379"),
-            ("redis://:hunter2", "redis://***"),
-            ("redis://default:hunter2/1", "redis://***"),
-        ] {
-            assert_eq!(redacted(url), shown);
-        }
-        let error = RedisStore::open("http://ada:hunter2@db/?p=hunter2").expect_err("not a Redis URL");
-        assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
-        assert_eq!(error.kind(), ErrorKind::Configuration);
-    }
 }
