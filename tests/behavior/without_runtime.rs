@@ -1,6 +1,6 @@
 //! Outside of a tokio runtime nothing panics: what is in this process is served, the rest runs without the cache.
 
-use cache_runtime::{Cache, ErrorKind, Memory, redis_cached};
+use cache_runtime::{Cache, ErrorKind, Memory, State, redis_cached};
 use futures_util::FutureExt;
 use support::{Events, Origin, built};
 use tracing::Level;
@@ -23,10 +23,17 @@ fn a_value_in_this_process_is_served_and_a_miss_runs_the_function() {
 }
 
 #[test]
-fn redis_counts_as_away() {
-    let origin = Origin::default();
-    let cache = built(Cache::builder().redis_url("redis://127.0.0.1:1/"));
-    assert_eq!(somewhere(&cache, &origin).now_or_never(), Some(1));
-    let get = somewhere_entry(&cache).get().now_or_never().expect("nothing to wait for");
-    assert_eq!(get.expect_err("no runtime").kind(), ErrorKind::Unavailable);
+fn redis_counts_as_away_and_is_not_given_up_for_that() {
+    for builder in [
+        Cache::builder().redis_url("redis://127.0.0.1:1/"),
+        Cache::builder().redis_cluster(["redis://127.0.0.1:1/", "redis://127.0.0.1:2/"]),
+    ] {
+        let (cache, origin) = (built(builder), Origin::default());
+        for run in 1..10 {
+            assert_eq!(somewhere(&cache, &origin).now_or_never(), Some(run));
+            let get = somewhere_entry(&cache).get().now_or_never().expect("nothing to wait for");
+            assert_eq!(get.expect_err("no runtime").kind(), ErrorKind::Unavailable);
+        }
+        assert_eq!(cache.health().state(), State::Up, "others have a runtime");
+    }
 }

@@ -40,6 +40,8 @@ use std::pin::{Pin, pin};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
+
 pub(crate) use self::background::{Background, DEFAULT_REFRESHES};
 pub(crate) use self::call::Call;
 pub(crate) use self::detached::Detached;
@@ -108,9 +110,9 @@ impl Engine {
         }
         let (mut late, mut sent_on) = (false, None);
         let step = pin!(poll_fn(|context| {
-            let answer = step.as_mut().poll(context);
+            let (answer, node) = store::sending_on(|| step.as_mut().poll(context));
             // Whoever sent it on answers, and is not to blame for what comes of it.
-            sent_on = store::sent_on().or(sent_on.take());
+            sent_on = node.or(sent_on.take());
             answer
         }));
         let answer = budget.step(name, step, || late = true).await;
@@ -118,6 +120,8 @@ impl Engine {
             server = Asked::Node(node);
         }
         match &answer {
+            // Nothing was asked, and nobody failed.
+            Err(_) if Handle::try_current().is_err() => {}
             Err(error) if late || error.kind() == ErrorKind::Unavailable => {
                 self.fails(&server, late);
                 if server.failed(error) {

@@ -21,7 +21,7 @@ pub(crate) use self::claim::Claim;
 pub(crate) use self::guard::Budget;
 pub use self::memory::Memory;
 pub(crate) use self::own::OwnStore;
-pub(crate) use self::redis::{Node, Watch, sent_on};
+pub(crate) use self::redis::{Node, Watch, sending_on};
 pub use self::transition::{Admission, Expiry, Withdrawal, admit, commits, renew, withdraw};
 
 use crate::clock::Timestamp;

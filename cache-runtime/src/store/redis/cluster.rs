@@ -20,7 +20,7 @@ use super::slots::PerRuntime;
 use super::topology::{Address, Map, Range, ranges, slot};
 use crate::error::{Error, ErrorKind};
 use crate::policy::breaker::pause;
-use crate::store::{Breaker, Claim};
+use crate::store::{Breaker, Claim, in_runtime};
 use crate::{observe, random};
 
 /// How long a node has to say what it knows of the map, on a connection that may have to be made for that. Raising it gives
@@ -128,6 +128,7 @@ impl Cluster {
 
     /// The node that has a key, once the map has been read.
     pub(super) async fn found(&self, key: &str) -> Result<Arc<Node>, Error> {
+        in_runtime()?;
         let mut reading = self.reading.subscribe();
         self.read_again();
         let ended = reading.wait_for(|reading| !matches!(reading, Reading::UnderWay)).await;
@@ -224,9 +225,11 @@ pub(super) fn sends_on(node: &Arc<Node>) {
     SENT_ON.set(Some(Arc::clone(node)));
 }
 
-/// The node that the command which was polled just now was sent on to.
-pub(crate) fn sent_on() -> Option<Arc<Node>> {
-    SENT_ON.take()
+/// Polls a command, and tells to which node it was sent on meanwhile.
+pub(crate) fn sending_on<T>(poll: impl FnOnce() -> T) -> (T, Option<Arc<Node>>) {
+    // What somebody else left there is of another command.
+    SENT_ON.take();
+    (poll(), SENT_ON.take())
 }
 
 /// For how long a redirection holds.

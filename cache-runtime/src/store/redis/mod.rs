@@ -20,7 +20,7 @@ pub(crate) use redis::aio::ConnectionLike;
 use redis::{Cmd, ServerErrorKind};
 
 use self::cluster::Cluster;
-pub(crate) use self::cluster::{Node, sent_on};
+pub(crate) use self::cluster::{Node, sending_on};
 use self::connect::Source;
 pub(crate) use self::pushes::Watch;
 use self::route::Question;
