@@ -67,21 +67,38 @@ fn wall() -> Duration {
 }
 
 /// How far the clock of a server is from this machine's.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct ServerClock {
+    /// [`UNKNOWN`] before the server has said anything.
     ahead_ms: AtomicI64,
 }
 
+const UNKNOWN: i64 = i64::MIN;
+
+impl Default for ServerClock {
+    fn default() -> Self {
+        Self { ahead_ms: AtomicI64::new(UNKNOWN) }
+    }
+}
+
 impl ServerClock {
+    /// Whether the server has said what time it is.
+    pub(crate) fn is_known(&self) -> bool {
+        self.ahead_ms.load(Ordering::Relaxed) != UNKNOWN
+    }
+
     /// The server said that it is `time` since the Unix epoch, just now.
     pub(crate) fn said(&self, time: Duration) {
         let ms = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
         self.ahead_ms.store(ms(time) - ms(wall()), Ordering::Relaxed);
     }
 
-    /// Now, on the server's clock.
+    /// Now, on the server's clock; on this machine's while that is not known.
     pub(crate) fn now(&self) -> Timestamp {
-        let ahead = self.ahead_ms.load(Ordering::Relaxed);
+        let ahead = match self.ahead_ms.load(Ordering::Relaxed) {
+            UNKNOWN => 0,
+            ahead => ahead,
+        };
         let apart = Duration::from_millis(ahead.unsigned_abs());
         Timestamp(ticks(if ahead < 0 { wall().saturating_sub(apart) } else { wall() + apart }))
     }

@@ -100,8 +100,7 @@ macro_rules! value_methods {
                 if !shared.enabled {
                     return Ok(());
                 }
-                let (entry, lifetime) = shared.engine.entry_of::<C, $value>(&self.request, value)?;
-                shared.engine.put(&self.request, entry, lifetime).await
+                shared.engine.put::<C, $value>(&self.request, value).await
             }
         }
     )*};

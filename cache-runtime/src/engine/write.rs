@@ -39,8 +39,32 @@ impl Engine {
         })
     }
 
+    /// Stores a value; fills in flight lose their lease.
+    pub(crate) async fn put<C, V>(&self, request: &Request, value: &V) -> Result<(), Error>
+    where
+        C: Coding,
+        V: Serialize + DeserializeOwned,
+    {
+        let done = self.stores::<C, V>(request, value).await;
+        self.flights.end(&request.key);
+        self.outage.forget(&request.key);
+        done
+    }
+
+    async fn stores<C, V>(&self, request: &Request, value: &V) -> Result<(), Error>
+    where
+        C: Coding,
+        V: Serialize + DeserializeOwned,
+    {
+        let (key, mut budget) = (&request.key, Budget::new(self.deadline));
+        // The first thing that a process does may be a put, and the times in an entry are the server's.
+        self.step(&mut budget, "connect", key, pin!(self.backend.learn_time(key))).await?;
+        let (entry, lifetime) = self.entry_of::<C, V>(request, value)?;
+        self.step(&mut budget, "put", key, pin!(self.backend.put(key, entry, lifetime))).await
+    }
+
     /// The entry that holds this value, and its lifetime.
-    pub(crate) fn entry_of<C, V>(&self, request: &Request, value: &V) -> Result<(Bytes, std::time::Duration), Error>
+    fn entry_of<C, V>(&self, request: &Request, value: &V) -> Result<(Bytes, std::time::Duration), Error>
     where
         C: Coding,
         V: Serialize + DeserializeOwned,
@@ -60,20 +84,6 @@ impl Engine {
             return Err(Error::new(ErrorKind::TooLarge, why));
         }
         Ok((written.bytes, ttl::with_windows(lifetime, outlives)))
-    }
-
-    /// Stores an entry; fills in flight lose their lease.
-    pub(crate) async fn put(
-        &self,
-        request: &Request,
-        entry: Bytes,
-        lifetime: std::time::Duration,
-    ) -> Result<(), Error> {
-        let put = pin!(self.backend.put(&request.key, entry, lifetime));
-        let done = self.step(&mut Budget::new(self.deadline), "put", &request.key, put).await;
-        self.flights.end(&request.key);
-        self.outage.forget(&request.key);
-        done
     }
 
     /// Removes value and lease; fills in flight lose their lease, and who arrives from now on joins none of them.

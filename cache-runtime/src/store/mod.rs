@@ -162,6 +162,14 @@ impl Backend {
         }
     }
 
+    /// Sees to it that [`now`](Self::now) is the server's time: it is asked when a connection is made.
+    pub(crate) async fn learn_time(&self, key: &str) -> Result<(), Error> {
+        match self {
+            Self::Redis(store) if !store.knows_time(key) => store.connected(key).await,
+            _ => Ok(()),
+        }
+    }
+
     /// Hears that an operation got no answer within its deadline.
     pub(crate) fn timed_out(&self) {
         if let Self::Redis(store) = self {

@@ -87,6 +87,15 @@ impl RedisStore {
         }
     }
 
+    /// Whether [`now`](Self::now) is the server's time by now, as far as it will ever be.
+    pub(crate) fn knows_time(&self, key: &str) -> bool {
+        match &self.source {
+            Source::PerRuntime(connections) => connections.clock.is_known(),
+            Source::Cluster(cluster) => cluster.node(key).is_some_and(|node| node.connections.clock.is_known()),
+            Source::Ready(_) => true,
+        }
+    }
+
     /// Hears that a command got no answer within its deadline; of a cluster its nodes hear that.
     pub(crate) fn timed_out(&self) {
         if let Source::PerRuntime(connections) = &self.source {

@@ -146,6 +146,11 @@ impl RedisStore {
         }
     }
 
+    /// Makes the connection that a command on this key goes over.
+    pub(crate) async fn connected(&self, key: &str) -> Result<(), Error> {
+        connect(&self.destination(key).await?).await.map(drop)
+    }
+
     async fn destination(&self, key: &str) -> Result<Destination<'_>, Error> {
         match self.source.destination(key) {
             Some(destination) => Ok(destination),
