@@ -29,6 +29,8 @@ pub enum Outcome {
     Degraded,
     /// The function took longer than its `timeout`, and the caller got an error. The function runs on.
     TimedOut,
+    /// The cache failed, and the call with it, as its function has it: `fail_open = false`, `shed = true`.
+    Refused,
 }
 
 impl Outcome {
@@ -45,6 +47,7 @@ impl Outcome {
             Self::Bypassed => "bypassed",
             Self::Degraded => "degraded",
             Self::TimedOut => "timed out",
+            Self::Refused => "refused",
         }
     }
 }
@@ -171,6 +174,8 @@ impl fmt::Display for CacheStatus<'_> {
                 Outcome::Bypassed => "; fwd=bypass",
                 Outcome::Degraded => "; fwd=miss; detail=degraded",
                 Outcome::TimedOut => "; fwd=miss; detail=timeout",
+                // Forwarded nowhere.
+                Outcome::Refused => "; detail=refused",
             })?;
             match (call.outcome, call.fresh_for, call.stale_for) {
                 (Outcome::Hit, Some(fresh_for), _) => write!(f, "; ttl={}", fresh_for.as_secs())?,
@@ -231,13 +236,15 @@ mod tests {
             call("say \"hi\" ä", Outcome::Miss, None, true),
             call("k", Outcome::Coalesced, Some(9), false),
             call("s", Outcome::Stale, Some(0), false),
+            call("r", Outcome::Refused, None, false),
         ]);
         assert_eq!(
             report.cache_status().to_string(),
             "redis_cached; hit; ttl=540; key=\"user:7:v1\", \
              redis_cached; fwd=miss; stored; key=\"say \\\"hi\\\" ?\", \
              redis_cached; fwd=miss; collapsed; key=\"k\", \
-             redis_cached; hit; ttl=-3; key=\"s\""
+             redis_cached; hit; ttl=-3; key=\"s\", \
+             redis_cached; detail=refused; key=\"r\""
         );
         assert_eq!(report.cache_status().without_keys().to_string().matches("key").count(), 0);
         assert_eq!(Report::new(Vec::new()).cache_status().to_string(), "");

@@ -199,8 +199,9 @@ async fn a_function_that_does_not_fail_open_has_the_caches_error() {
     assert_eq!(strict(&cache, &origin).await.expect("the server is up"), 1);
     server.kill();
     let fresh = cache_at(&server.url());
-    let Failed(kind) = strict(&fresh, &origin).await.expect_err("the server is gone");
-    assert_eq!(kind, ErrorKind::Unavailable);
+    let (failed, report) = report(strict(&fresh, &origin)).await;
+    let Failed(kind) = failed.expect_err("the server is gone");
+    assert_eq!((kind, report.calls()[0].outcome()), (ErrorKind::Unavailable, Outcome::Refused));
     assert_eq!(origin.runs(), 1, "the body does not run");
 }
 

@@ -28,8 +28,9 @@ async fn who_waits_in_vain_for_its_turn_is_shed_where_its_function_says_so() {
     let rest = async {
         origin.has_begun(1).await;
         let events = Events::capture();
-        for error in join_all((0..3).map(|id| sheds(&cache, &origin, 2 + id % 2))).await {
+        for (error, report) in join_all((0..3).map(|id| report(sheds(&cache, &origin, 2 + id % 2)))).await {
             assert_eq!(error.expect_err("its turn does not come").kind(), ErrorKind::Shed);
+            assert_eq!(report.calls()[0].outcome(), Outcome::Refused);
         }
         assert!(events.at_least(Level::WARN).iter().any(|event| event.message.ends_with("shed")));
         assert_eq!(origin.runs(), 1, "none of them ran");

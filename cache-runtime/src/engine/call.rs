@@ -268,6 +268,11 @@ impl Call {
         self.ended(Outcome::Coalesced, None, false);
     }
 
+    /// The call fails with the cache.
+    pub(crate) fn refused(&self) {
+        self.ended(Outcome::Refused, None, false);
+    }
+
     /// The call has its answer.
     pub(super) fn ended(&self, outcome: Outcome, header: Option<Header>, stored: bool) {
         let served = header.map(|header| (header, &**self.cache.engine()));

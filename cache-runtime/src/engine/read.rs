@@ -190,6 +190,7 @@ impl Stage {
             }
             Step::Refuse(error) => {
                 if load.answer().refuse(error) {
+                    call.refused();
                     return Self::Over;
                 }
             }

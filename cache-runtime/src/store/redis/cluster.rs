@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 use super::connect::Connection;
 use super::refused;
-use super::slots::PerRuntime;
+use super::slots::{PerRuntime, given_up};
 use super::topology::{Address, Map, Range, ranges, slot};
 use crate::error::{Error, ErrorKind};
 use crate::policy::breaker::pause;
@@ -201,12 +201,13 @@ impl Cluster {
         let mut up: Vec<_> = nodes.iter().filter(|node| !node.breaker.is_shut()).map(Arc::clone).collect();
         up.sort_by_cached_key(|_| random::bits());
         up.truncate(ASKED);
-        if let Some(Ok(ranges)) = first_of(&up).await {
+        let first = first_of(&up).await;
+        if let Some(Ok(ranges)) = first {
             return Ok(ranges);
         }
         let mut others: Vec<_> = self.seeds.iter().chain(&nodes).map(Arc::clone).collect();
         others.retain(|node| !up.iter().any(|asked| Arc::ptr_eq(asked, node)));
-        first_of(&others).await.unwrap_or_else(|| Err(no_node()))
+        first_of(&others).await.or(first).unwrap_or_else(|| Err(given_up()))
     }
 
     fn install(&self, ranges: &[Range]) {
@@ -238,10 +239,6 @@ pub(super) enum Stay {
     ForGood,
     /// For one command, which must say that it was sent there.
     Once,
-}
-
-fn no_node() -> Error {
-    Error::new(ErrorKind::Unavailable, "no node of the cluster answers")
 }
 
 /// The map, from whichever of these nodes says it first; `None` where there are none.
