@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cache_runtime::{Report, refresh, report};
+use cache_runtime::{Cache, Report, State, refresh, report};
 use support::{Begun, Kind};
 use tokio::sync::watch;
 
@@ -74,28 +74,31 @@ impl Hand {
     }
 
     async fn reads_once(&self, place: &Place) {
-        let begun = Begun::now();
+        let (begun, was_up) = (Begun::now(), is_up());
         let read = report((place.variant.read)(&self.origin, &place.key)).await;
-        Self::has_read(begun, place, read);
+        Self::has_read(begun, was_up, place, read);
     }
 
     async fn reads_refreshed(&self, place: &Place) {
-        let begun = Begun::now();
+        let (begun, was_up) = (Begun::now(), is_up());
         let read = refresh(report((place.variant.read)(&self.origin, &place.key))).await;
-        Self::has_read(begun, place, read);
+        Self::has_read(begun, was_up, place, read);
     }
 
     /// A caller with little patience: what it leads is abandoned.
     async fn reads_until_it_goes(&self, place: &Place) {
-        let begun = Begun::now();
+        let (begun, was_up) = (Begun::now(), is_up());
         let read = report((place.variant.read)(&self.origin, &place.key));
         match tokio::time::timeout(Duration::from_micros(fastrand::u64(100..10_000)), read).await {
-            Ok(read) => Self::has_read(begun, place, read),
+            Ok(read) => Self::has_read(begun, was_up, place, read),
             Err(_) => begun.ended(Kind::Gone, &place.key, 0, place.variant.name),
         }
     }
 
-    fn has_read(begun: Begun, place: &Place, (returned, report): (Result<u64, Failure>, Report)) {
+    fn has_read(begun: Begun, was_up: bool, place: &Place, (returned, report): (Result<u64, Failure>, Report)) {
+        if !was_up || !is_up() {
+            return begun.ended(Kind::Gone, &place.key, 0, place.variant.name);
+        }
         let outcome = report.calls().iter().fold(String::new(), |outcome, call| {
             outcome + " " + &call.outcome().to_string() + if call.stored() { " stored" } else { "" }
         });
@@ -135,6 +138,12 @@ impl Hand {
     async fn del(&self, place: &Place) -> redis::RedisResult<()> {
         self.plain.ask(redis::cmd("DEL").arg(cache_key(&place.key))).await
     }
+}
+
+/// Whether the store is asked. Connections that are cut in a row open the breaker of this process, and its callers share
+/// runs by key alone until it is closed again: that is documented, and what they read meanwhile is not judged.
+fn is_up() -> bool {
+    Cache::current().health().state() == State::Up
 }
 
 async fn rest(micros: std::ops::Range<u64>) {
