@@ -201,3 +201,29 @@ async fn repeat(repeater: Repeater) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::{Schema, Token};
+
+    /// The nodes of a cluster have clocks of their own.
+    #[test]
+    fn what_cannot_be_remembered_counts_by_the_clock_that_is_ahead() {
+        let (owed, error) = (Owed::default(), Error::new(ErrorKind::Unavailable, "away"));
+        let behind = Timestamp::now();
+        let ahead = behind.after(Duration::from_secs(600));
+        let stored = |now| {
+            let schema = Schema { codec: 0, fingerprint: 0 };
+            Header::value(schema, Token::random(), now, Duration::from_secs(600))
+        };
+        for key in 0..MOST {
+            owed.owe(&key.to_string(), &error, ahead);
+        }
+        assert!(owed.trusts(&stored(behind)), "all are remembered");
+        owed.owe("one more", &error, ahead);
+        owed.owe("and another", &error, behind);
+        assert!(!owed.trusts(&stored(ahead)));
+        assert!(owed.trusts(&stored(ahead.after(2 * UNDER_WAY))));
+    }
+}

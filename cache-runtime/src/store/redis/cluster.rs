@@ -46,7 +46,7 @@ impl fmt::Debug for Node {
 }
 
 impl Node {
-    fn new(address: Address, client: Client) -> Arc<Self> {
+    pub(super) fn new(address: Address, client: Client) -> Arc<Self> {
         let breaker = Breaker::new(address.to_string());
         Arc::new(Self { address, connections: PerRuntime::new(client), breaker })
     }

@@ -209,6 +209,17 @@ mod tests {
         }
     }
 
+    /// Two callers may learn of it at once: what one of them has found out of the node counts for both.
+    #[test]
+    fn a_node_is_on_the_map_once() {
+        let node = || Node::new(asked(), redis::Client::open("redis://asked:1").expect("well formed"));
+        let (first, second, mut map) = (node(), node(), Map::default());
+        for learned in [map.learn(&first, Some(1)), map.learn(&second, Some(2))] {
+            assert!(Arc::ptr_eq(&learned, &first));
+        }
+        assert!(map.has(&first, Some(1)) && map.has(&first, Some(2)) && map.nodes().len() == 1);
+    }
+
     #[test]
     fn an_address_without_a_host_is_on_the_node_that_was_asked() {
         let read = |text| Address::read(text, &asked()).map(|address| address.to_string());
