@@ -33,10 +33,14 @@ impl Commands {
         Self(info.lines().filter_map(count).collect())
     }
 
+    /// How often this command ran since the server started.
+    pub fn count(&self, name: &str) -> u64 {
+        self.0.get(name).copied().unwrap_or(0)
+    }
+
     /// How many connections said hello between `earlier` and this one, besides the one that asks.
     pub fn connections_made_since(&self, earlier: &Self) -> u64 {
-        let made = |commands: &Self| commands.0.get("hello").copied().unwrap_or(0);
-        made(self) - made(earlier)
+        self.count("hello") - earlier.count("hello")
     }
 
     /// The calls between `earlier` and this one, without those that open a connection.

@@ -94,6 +94,11 @@ impl Liar {
         let _ = within("the client to hang up", connections.wait_for(|count| *count == 0)).await;
     }
 
+    /// The port of the server that the clients see.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The URL of the server that the clients see.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/", self.port)

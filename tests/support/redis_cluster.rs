@@ -110,6 +110,23 @@ impl RedisCluster {
         ask::<()>(&mut source.client().await, &format!("CLUSTER SETSLOT {slot} MIGRATING {to}")).await;
     }
 
+    /// Lets one node forget that a slot is about to move.
+    pub async fn hears_nothing_of_a_move(&self, node: usize, slot: usize) {
+        ask::<()>(&mut self.nodes[node].client().await, &format!("CLUSTER SETSLOT {slot} STABLE")).await;
+    }
+
+    /// Lets all nodes say that one of them is at this port, where somebody stands before it.
+    pub async fn is_reached_at(&self, node: usize, port: u16) {
+        ask::<()>(&mut self.nodes[node].client().await, &format!("CONFIG SET cluster-announce-port {port}")).await;
+        for other in &self.nodes {
+            let mut client = other.client().await;
+            eventually("the nodes to know the port", async || {
+                ask::<String>(&mut client, "CLUSTER NODES").await.contains(&format!("127.0.0.1:{port}@"))
+            })
+            .await;
+        }
+    }
+
     /// Lets a node that was replaced, and is back, take its slots again.
     pub async fn takes_over(&self, node: usize) {
         let mut client = self.nodes[node].client().await;

@@ -46,6 +46,17 @@ async fn main() {
                 say(&outcomes(&join_all([report(timed(id))]).await));
             }
         }
+        "clock-ahead-in-a-cluster" => {
+            cache_runtime::test_util::set_wall_clock_ahead(Duration::from_secs(5 * 60 * 60));
+            let cache = Cache::builder().redis_cluster([redis_url()]).build();
+            cache.and_then(Cache::install).expect("the URL is well formed, and nothing is installed yet");
+            for id in 0..10 {
+                if id % 2 == 0 {
+                    timed_entry(id).put(&id).await.expect("the nodes are up");
+                }
+                say(&outcomes(&join_all([report(timed(id))]).await));
+            }
+        }
         other => panic!("unknown scenario `{other}`"),
     }
 }

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use cache_runtime::{Cache, ErrorKind, Outcome, State};
-use support::{Events, Origin, PATIENCE, Proxy, RedisCluster, RedisServer, built, within};
-use tokio::runtime::Builder;
+use cache_runtime::{Cache, ErrorKind, Outcome, State, redis_cached, report};
+use support::{Events, Liar, Lie, On, Origin, PATIENCE, Proxy, RedisCluster, RedisServer, Worker, built, within};
 use tracing::Level;
 
 use super::{answer, answer_entry, eventually, keys, on, outcome};
@@ -81,7 +80,7 @@ async fn a_replica_that_takes_over_is_found_without_help() {
     for id in keys.concat() {
         assert_eq!(outcome(&cache, &origin, id).await, Outcome::Miss);
     }
-    let name = format!("127.0.0.1:{}", cluster.nodes[0].port());
+    let (name, events) = (format!("127.0.0.1:{}", cluster.nodes[0].port()), Events::capture());
     cluster.nodes[0].kill();
     let served = async {
         while outcome(&cache, &origin, keys[0][0]).await != Outcome::Hit {
@@ -94,6 +93,12 @@ async fn a_replica_that_takes_over_is_found_without_help() {
     assert!(health.servers().iter().all(|server| server.name() != name), "who is gone is not reported: {health}");
     answer_entry(&cache, keys[0][1]).invalidate().await.expect("the new primary takes it");
     assert_eq!(outcome(&cache, &origin, keys[0][1]).await, Outcome::Miss);
+    eventually("who is gone to be probed no more", async || has_left(&events)).await;
+}
+
+/// Whether nobody probes a node any more, since others have its keys.
+fn has_left(events: &Events) -> bool {
+    events.all().iter().any(|event| event.message.contains("has left the cluster"))
 }
 
 #[tokio::test]
@@ -144,6 +149,60 @@ async fn a_named_node_whose_connection_hangs_is_dialed_anew() {
     .await;
 }
 
+/// It takes connections, and answers nothing over them: those that the probes made are given up too.
+#[tokio::test]
+async fn a_node_whose_connections_fall_silent_one_after_the_other_is_found_again() {
+    let cluster = RedisCluster::start_with(2, &[]).await;
+    let liar = Liar::before(&cluster.nodes[0]).await;
+    cluster.is_reached_at(0, liar.port()).await;
+    let cache = built(Cache::builder().redis_cluster([cluster.nodes[1].url()]).deadline(Duration::from_millis(200)));
+    let (keys, origin) = (keys(&cluster).await, Origin::default());
+    for id in keys.concat() {
+        outcome(&cache, &origin, id).await;
+    }
+    liar.lies(On::Get, Lie::FallsSilent(Vec::new()));
+    eventually("the breaker of the node", async || {
+        answer(&cache, &origin, keys[0][0]).await;
+        cache.health().state() == State::Down
+    })
+    .await;
+    let before = cluster.nodes[0].commands().await;
+    eventually("a connection for a probe", async || {
+        cluster.nodes[0].commands().await.connections_made_since(&before) > 0
+    })
+    .await;
+    liar.is_honest();
+    eventually("the node to be used again", async || outcome(&cache, &origin, keys[0][0]).await == Outcome::Hit).await;
+}
+
+/// Each node has a clock of its own, and this machine's is none of them.
+#[tokio::test]
+async fn a_machine_whose_clock_is_hours_ahead_goes_by_the_clocks_of_the_nodes() {
+    let cluster = RedisCluster::start_with(2, &[]).await;
+    let url = cluster.nodes[0].url();
+    let mut worker = Worker::start(env!("CARGO_BIN_EXE_worker"), "clock-ahead-in-a-cluster", Some(&url)).await;
+    worker.tell("go").await;
+    let cache = built(on(&cluster));
+    for id in 0..10 {
+        // It puts every other one itself, the first one before anything else.
+        let found = if id % 2 == 0 { "hit" } else { "miss" };
+        assert_eq!(worker.hear().await, format!("{id} {found}:1"));
+        let (_, reported) = report(clock(&cache, id)).await;
+        let called = &reported.calls()[0];
+        assert_eq!(called.outcome(), Outcome::Hit);
+        let fresh_for = called.fresh_for().expect("a hit").as_secs();
+        assert!((500..=600).contains(&fresh_for), "value {id}, which is theirs, is fresh for {fresh_for} s");
+    }
+}
+
+/// As the worker has it.
+#[redis_cached(
+    key = "clock:<id>", ttl = 600, jitter = 0.0, stale_while_revalidate = 600, cache = cache, skip(cache)
+)]
+async fn clock(cache: &Cache, id: u64) -> u64 {
+    id
+}
+
 /// Its breaker was open when it left, and nobody probed it any more.
 #[tokio::test]
 async fn a_node_that_left_and_came_back_begins_anew_for_invalidations_alone_too() {
@@ -153,7 +212,7 @@ async fn a_node_that_left_and_came_back_begins_anew_for_invalidations_alone_too(
     for id in keys.concat() {
         outcome(&cache, &origin, id).await;
     }
-    let name = format!("127.0.0.1:{}", cluster.nodes[0].port());
+    let (name, events) = (format!("127.0.0.1:{}", cluster.nodes[0].port()), Events::capture());
     let has = |cache: &Cache| cache.health().servers().iter().any(|server| server.name() == name);
     cluster.nodes[0].kill();
     eventually("the breaker of the node", async || {
@@ -161,36 +220,16 @@ async fn a_node_that_left_and_came_back_begins_anew_for_invalidations_alone_too(
         cache.health().state() == State::Down
     })
     .await;
-    eventually("the node to be none of the cluster", async || !has(&cache)).await;
+    eventually("the node to be none of the cluster", async || has_left(&events) && !has(&cache)).await;
     cluster.nodes[0].restart().await;
     cluster.takes_over(0).await;
     eventually("an invalidation to be sent to the node that is back", async || {
         let done = answer_entry(&cache, keys[0][0]).invalidate().await;
+        assert!(!done.as_ref().is_err_and(|error| error.kind() == ErrorKind::BreakerOpen), "{done:?}");
         has(&cache) && done.is_ok()
     })
     .await;
     eventually("all servers to be up", async || cache.health().state() == State::Up).await;
-}
-
-/// A runtime on one thread does nothing between two calls of `block_on`, and what reads the map there neither.
-#[test]
-fn a_runtime_that_stands_still_does_not_keep_others_from_reading_the_map() {
-    let moving = Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
-    let still = Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let mut cluster = moving.block_on(RedisCluster::with_replicas(3));
-    let (cache, origin) = (built(on(&cluster)), Origin::default());
-    let keys = moving.block_on(keys(&cluster));
-    assert_eq!(still.block_on(outcome(&cache, &origin, keys[0][0])), Outcome::Miss);
-    moving.block_on(async {
-        for id in keys.concat() {
-            outcome(&cache, &origin, id).await;
-        }
-        cluster.nodes[0].kill();
-        eventually("a hit on the replica that took over", async || {
-            outcome(&cache, &origin, keys[0][1]).await == Outcome::Hit
-        })
-        .await;
-    });
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! A cluster: each key at its node, with that node's bad days and moves; the others serve on.
 
 mod faults;
+mod map;
 mod moves;
 
 use std::collections::BTreeMap;
@@ -33,6 +34,13 @@ async fn keys(cluster: &RedisCluster) -> Vec<Vec<u64>> {
     }
     assert!(keys.iter().all(|of_node| of_node.len() > 5), "keys are spread: {keys:?}");
     keys
+}
+
+/// The slot of a key.
+async fn slot(cluster: &RedisCluster, cache: &Cache, id: u64) -> usize {
+    let key = answer_entry(cache, id).key().to_string();
+    let mut client = cluster.nodes[0].client().await;
+    redis::cmd("CLUSTER").arg(&["KEYSLOT", &key]).query_async(&mut client).await.expect("a node of a cluster knows")
 }
 
 /// Asks again until it is so.

@@ -4,14 +4,7 @@ use cache_runtime::{Cache, ErrorKind, Outcome, State};
 use support::{Events, Origin, PATIENCE, RedisCluster, built};
 use tracing::Level;
 
-use super::{answer_entry, commands, eventually, keys, on, outcome, since};
-
-/// The slot of a key.
-async fn slot(cluster: &RedisCluster, cache: &Cache, id: u64) -> usize {
-    let key = answer_entry(cache, id).key().to_string();
-    let mut client = cluster.nodes[0].client().await;
-    redis::cmd("CLUSTER").arg(&["KEYSLOT", &key]).query_async(&mut client).await.expect("a node of a cluster knows")
-}
+use super::{answer_entry, commands, eventually, keys, on, outcome, since, slot};
 
 #[tokio::test]
 async fn a_slot_that_moves_is_followed_while_it_moves_and_afterwards() {
@@ -29,22 +22,25 @@ async fn a_slot_that_moves_is_followed_while_it_moves_and_afterwards() {
     assert_eq!(outcome(&cache, &origin, id).await, Outcome::Hit);
     let asked = cluster.nodes[1].commands().await.since(&before);
     assert_eq!((asked["asking"], asked["eval"]), (4, 2), "{asked:?}");
+    assert_eq!(cluster.sent_on().await, 0, "it is there for this once, and asked for where it still is");
     answer_entry(&cache, id).invalidate().await.expect("where it has moved to");
     assert_eq!(outcome(&cache, &origin, id).await, Outcome::Miss);
 
     cluster.has_moved(slot, 0, 1).await;
     assert_eq!(outcome(&cache, &origin, id).await, Outcome::Hit);
-    let before = commands(&cluster).await;
+    let (before, sent_on) = (commands(&cluster).await, cluster.sent_on().await);
     assert_eq!(outcome(&cache, &origin, id).await, Outcome::Hit);
     let after = since(&cluster, &before).await;
-    assert_eq!(after["get"], 1, "where it has moved to is remembered: {after:?}");
+    // Who does not have the key does not count the command.
+    assert_eq!((after["get"], cluster.sent_on().await), (1, sent_on), "where it has moved to is remembered: {after:?}");
 }
 
 /// A node that is new has no slots at first, so the map does not know it: each command once dialed it anew.
 #[tokio::test]
 async fn a_node_that_gets_its_first_slot_is_dialed_once() {
     let cluster = RedisCluster::with_an_empty_node().await;
-    let (cache, origin) = (built(on(&cluster).deadline(PATIENCE)), Origin::default());
+    let only = Cache::builder().redis_cluster([cluster.nodes[0].url()]);
+    let (cache, origin) = (built(only.deadline(PATIENCE)), Origin::default());
     assert_eq!(outcome(&cache, &origin, 1).await, Outcome::Miss);
     let slot = slot(&cluster, &cache, 1).await;
     cluster.begins_to_move(slot, 0, 1).await;
@@ -126,6 +122,20 @@ async fn nodes_that_send_in_circles_are_not_followed_for_ever() {
     assert!((1..=12).contains(&sent_on), "{sent_on} redirections of one call");
     let said = events.at_least(Level::WARN);
     assert!(said.iter().all(|event| !format!("{event:?}").contains("redis_cluster")), "it is one: {said:?}");
+}
+
+#[tokio::test]
+async fn only_the_node_that_was_named_is_told_that_it_has_a_key_for_this_once() {
+    let cluster = RedisCluster::start_with(2, &[]).await;
+    let (cache, origin) = (built(on(&cluster).deadline(PATIENCE)), Origin::default());
+    let id = keys(&cluster).await[0][0];
+    let slot = slot(&cluster, &cache, id).await;
+    cluster.begins_to_move(slot, 0, 1).await;
+    // It sends back what it is sent.
+    cluster.hears_nothing_of_a_move(1, slot).await;
+    assert_eq!(outcome(&cache, &origin, id).await, Outcome::Degraded);
+    let told: Vec<_> = commands(&cluster).await.iter().map(|commands| commands.count("asking")).collect();
+    assert!(told[0] == 0 && told[1] > 0, "{told:?}");
 }
 
 #[tokio::test]
