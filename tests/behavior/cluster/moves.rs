@@ -2,6 +2,7 @@
 
 use cache_runtime::{Cache, ErrorKind, Outcome, State};
 use support::{Events, Origin, PATIENCE, RedisCluster, built};
+use tokio::runtime::Builder;
 use tracing::Level;
 
 use super::{answer_entry, commands, eventually, keys, on, outcome, since, slot};
@@ -106,6 +107,30 @@ async fn a_node_that_sends_on_is_not_to_blame_for_one_that_hangs() {
     assert!(refused.kind() == ErrorKind::BreakerOpen && refused.to_string().contains(&name), "{refused}");
     cluster.nodes[1].resume();
     eventually("a miss where the slot moves to", async || outcome(&cache, &origin, id).await == Outcome::Hit).await;
+}
+
+/// A prober goes with its runtime, and no key of the node's own is asked for.
+#[test]
+fn a_node_that_is_down_is_probed_by_whoever_is_sent_on_to_it() {
+    let [first, second] = [(); 2].map(|()| Builder::new_current_thread().enable_all().build().expect("a runtime"));
+    let cluster = second.block_on(RedisCluster::start_with(2, &[]));
+    let (cache, origin) = (built(on(&cluster)), Origin::default());
+    let id = second.block_on(async {
+        let id = keys(&cluster).await[0][0];
+        cluster.begins_to_move(slot(&cluster, &cache, id).await, 0, 1).await;
+        outcome(&cache, &origin, id).await;
+        id
+    });
+    cluster.nodes[1].pause();
+    first.block_on(eventually("the breaker of the node that hangs", async || {
+        assert_eq!(outcome(&cache, &origin, id).await, Outcome::Degraded);
+        cache.health().state() == State::Down
+    }));
+    drop(first);
+    cluster.nodes[1].resume();
+    second.block_on(eventually("a hit where the slot moves to", async || {
+        outcome(&cache, &origin, id).await == Outcome::Hit
+    }));
 }
 
 #[tokio::test]
