@@ -95,6 +95,9 @@ async fn one_node_is_enough_to_find_all_and_each_key_costs_what_it_costs_on_one_
     let health = cache.health();
     assert_eq!((health.servers().len(), health.state()), (3, State::Up), "{health}");
     assert_eq!(since(&cluster, &first).await["cluster|slots"], 1, "the map is read once");
+    let made =
+        commands(&cluster).await.iter().zip(&first).map(|(now, first)| now.connections_made_since(first)).sum::<u64>();
+    assert_eq!(made, 3, "that of the node that was asked for the map is used on");
 }
 
 #[tokio::test]
