@@ -5,10 +5,11 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 
 use cache_runtime::{Cache, Outcome, State};
+use futures_util::future::join_all;
 use support::{Liar, Lie, On, Origin, PATIENCE, RedisCluster, RedisServer, built, within};
 use tokio::runtime::Builder;
 
-use super::{answer, commands, eventually, keys, on, outcome, since, slot};
+use super::{answer, answer_entry, commands, eventually, keys, on, outcome, since, slot};
 
 /// One move is seldom the only one; and each of many says so.
 #[tokio::test]
@@ -30,12 +31,12 @@ async fn a_key_that_has_moved_has_the_map_read_by_a_few_nodes_and_once_for_many(
     })
     .await;
     let (before, sent_on) = (commands(&cluster).await, cluster.sent_on().await);
-    for _ in 0..30 {
-        assert_eq!(outcome(&cache, &origin, id).await, Outcome::Degraded);
-    }
+    // All at once: how fast the machine is makes no difference.
+    let looks = join_all((0..200).map(async |_| answer_entry(&cache, id).get().await)).await;
+    assert!(looks.iter().all(Result::is_err), "nobody has it");
     let (after, sent_on) = (since(&cluster, &before).await, cluster.sent_on().await - sent_on);
     let asked = after.get("cluster|slots").copied().unwrap_or(0);
-    assert!(asked < sent_on / 2, "{asked} questions for the map after {sent_on} redirections");
+    assert!(asked < sent_on / 10, "{asked} questions for the map after {sent_on} redirections");
 }
 
 /// It would fail again, and the map would be read the later for it.
