@@ -80,7 +80,9 @@ async fn two_bodies_that_wait_for_each_other_do_so_no_longer_than_their_limit() 
         right_entry(&ours).invalidate().await.expect("the server is up");
         let meeting = Origin::default();
         let both = async { tokio::join!(left(&ours, &meeting, 1), right(theirs, &meeting, 1)) };
-        assert_eq!(within("bodies that wait for each other", both).await, (1, 1));
-        assert_eq!(meeting.runs(), 4);
+        let (left, right) = within("bodies that wait for each other", both).await;
+        // Each runs the other's body itself; unless one is done so soon that the other one, still waiting, has its value.
+        assert!(matches!((left, right), (1, 1 | 2) | (2, 1)), "{left}, {right}");
+        assert_eq!(meeting.runs(), 6 - left - right);
     }
 }
