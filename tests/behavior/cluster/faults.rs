@@ -258,3 +258,36 @@ async fn what_is_kept_of_a_node_that_is_down_outlives_the_recovery_of_another() 
     answer(&cache, &origin, keys[1][0]).await;
     assert_eq!(origin.runs(), runs, "the node that has it is still down");
 }
+
+/// Its keys are another node's by then, and if that one fails too, what was kept is of the time before.
+#[tokio::test]
+async fn what_is_kept_of_a_node_that_left_is_not_served_in_the_next_outage() {
+    let mut cluster = RedisCluster::with_replicas(3).await;
+    let (cache, origin) = (built(on(&cluster).degraded_ttl(PATIENCE)), Origin::default());
+    let keys = keys(&cluster).await;
+    let (id, other, events) = (keys[0][0], keys[0][1], Events::capture());
+    cluster.nodes[0].kill();
+    eventually("the value to be kept", async || {
+        answer(&cache, &origin, id).await;
+        cache.health().state() == State::Down && outcome(&cache, &origin, id).await == Outcome::Hit
+    })
+    .await;
+    let name = format!("127.0.0.1:{}", cluster.nodes[0].port());
+    eventually("the replica to take over", async || {
+        answer(&cache, &origin, other).await;
+        let health = cache.health();
+        health.state() == State::Up && health.servers().iter().all(|server| server.name() != name)
+    })
+    .await;
+    // The prober of the node that left has seen it by now, or does so within its longest pause.
+    eventually("the node to be given up for good", async || has_left(&events)).await;
+    cluster.nodes[3].kill();
+    eventually("the breaker of the replica", async || {
+        answer(&cache, &origin, other).await;
+        cache.health().state() == State::Down
+    })
+    .await;
+    let runs = origin.runs();
+    answer(&cache, &origin, id).await;
+    assert_eq!(origin.runs(), runs + 1, "what was kept is of the outage before");
+}
