@@ -60,7 +60,7 @@ async fn is_recomputed_and_overwritten(stage: &Stage, bytes: &[u8]) {
 #[tokio::test]
 async fn foreign_bytes() {
     let stage = Stage::redis().await;
-    let bytes = [&b""[..], b"{}", b"\xCA", &[0xCA; 32], &[0; 64], &[0xFF; 5_000], b"\x81\xA1x\x01"];
+    let bytes = [&b""[..], b"{}", b"\xCA", &[0xCA; 48], &[0; 64], &[0xFF; 5_000], b"\x81\xA1x\x01"];
     for bytes in bytes {
         is_recomputed_and_overwritten(&stage, bytes).await;
     }

@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use cache_runtime::store::{Commit, LeaseRequest, Leased, Token};
+use cache_runtime::store::{Commit, HEADER_LEN, LeaseRequest, Leased, Token};
 use cache_runtime::{Cache, CacheBuilder, Error, Store, redis_cached};
 use serde::{Deserialize, Serialize};
 use support::built;
@@ -85,7 +85,7 @@ fn no_entry_makes_another_value(builder: CacheBuilder) {
     assert_eq!(set(&shown.stored, None), None, "what is whole is a hit");
 
     // Leases are entries too: the header alone.
-    fuzz(&[whole.to_vec(), whole[..32].to_vec()], |entry| {
+    fuzz(&[whole.to_vec(), whole[..HEADER_LEN].to_vec()], |entry| {
         set(&shown.entry, Some(Bytes::copy_from_slice(entry)));
         assert_eq!(call(), Ok(Some(row())));
     });

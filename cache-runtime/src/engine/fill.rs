@@ -128,7 +128,7 @@ impl Fill {
         let lifetime = lifetime.filter(|_| answer.is_wanted());
         let nothing = Fate::Release(self.pause());
         let Some((token, lifetime)) = self.token().zip(lifetime) else {
-            let header = || self.header(Flags::PAYLOAD, Token::random(), Duration::ZERO);
+            let header = || self.header(Flags::default(), Token::random(), Duration::ZERO);
             let encoded = || self.encode(answer, header()).map(|written| written.bytes);
             let mut landing = self.keeps(answer).and_then(|lead| Some(self.keep(lead, encoded()?)));
             if self.lead.as_ref().is_some_and(Lead::closed_with_company) && landing.is_none() {
@@ -137,7 +137,7 @@ impl Fill {
             return Ending { landing: landing.map_or(Landing::Abandoned, Landing::Value), fate: nothing };
         };
         let outlives = self.call.request.freshness.outlives();
-        let header = self.header(Flags::PAYLOAD, token, lifetime);
+        let header = self.header(Flags::default(), token, lifetime);
         let header = if outlives.is_zero() { header } else { header.outliving() };
         match self.encode(answer, header) {
             Some(written) => self.storing(written, ttl::with_windows(lifetime, outlives)),
@@ -161,7 +161,7 @@ impl Fill {
     fn none(&self, answer: &dyn Reply) -> Ending {
         let lifetime = self.call.request.none_ttl.and_then(|ttl| self.call.lifetime(ttl));
         let entry = self.token().zip(lifetime).and_then(|(token, lifetime)| {
-            let header = self.header(Flags::PAYLOAD.with(Flags::NONE), token, lifetime);
+            let header = self.header(Flags::NONE, token, lifetime);
             Some((self.encode(answer, header)?, lifetime))
         });
         let fate = entry.map_or(Fate::Withdraw, |(written, lifetime)| Fate::Commit(written.bytes, lifetime));
@@ -187,8 +187,8 @@ impl Fill {
         let lifetime = lifetime.and_then(|ttl| self.call.lifetime(ttl));
         let stored = self.token().zip(lifetime).zip(answer.failure_fingerprint());
         let entry = stored.and_then(|((token, lifetime), fingerprint)| {
-            let mut header = self.header(Flags::PAYLOAD.with(Flags::FAILURE), token, lifetime);
-            header.schema.fingerprint = fingerprint;
+            let mut header = self.header(Flags::FAILURE, token, lifetime);
+            header.schema.shape = fingerprint;
             Some((self.encode(answer, header)?, lifetime))
         });
         match entry {

@@ -150,7 +150,7 @@ impl Engine {
 
     /// How `V` is coded under `C` here.
     pub(crate) fn schema<C: Coding, V: serde::de::DeserializeOwned>(&self, site: &Site) -> Schema {
-        Schema { codec: C::id(self.format).number(), fingerprint: site.fingerprint::<V>() }
+        Schema { codec: C::id(self.format).number(), shape: site.fingerprint::<V>(), ..Schema::default() }
     }
 }
 

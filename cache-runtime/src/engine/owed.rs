@@ -214,7 +214,7 @@ mod tests {
         let behind = Timestamp::now();
         let ahead = behind.after(Duration::from_secs(600));
         let stored = |now| {
-            let schema = Schema { codec: 0, fingerprint: 0 };
+            let schema = Schema::default();
             Header::value(schema, Token::random(), now, Duration::from_secs(600))
         };
         for key in 0..MOST {

@@ -17,27 +17,29 @@
 //!
 //! `cargo bench -p tests --bench entry` says.
 
-use super::{Flags, HEADER_LEN, Header};
+use std::ops::Range;
 
-/// Length of the checksum, which stands right behind the header.
-pub(super) const LEN: usize = 4;
+use super::{FLAGS, Flags, HEADER_LEN, Header, LEASE_UNTIL};
+
+/// Where the checksum is.
+pub(super) const AT: Range<usize> = 44..HEADER_LEN;
 
 /// The flags that say what the payload is.
-const OF_PAYLOAD: Flags = Flags::PAYLOAD.with(Flags::NONE).with(Flags::FAILURE).with(Flags::COMPRESSED);
+const OF_PAYLOAD: Flags = Flags::NONE.with(Flags::FAILURE).with(Flags::COMPRESSED);
 
 /// Writes the checksum into an entry that is otherwise complete.
 pub(super) fn seal(entry: &mut [u8], key: &str) {
     let Some(header) = Header::decode(entry) else { return };
     let sum = sum(entry, key, header.flags.only(OF_PAYLOAD.with(Flags::OUTLIVES)));
-    if let Some(place) = entry.get_mut(HEADER_LEN..HEADER_LEN + LEN) {
+    if let Some(place) = entry.get_mut(AT) {
         place.copy_from_slice(&sum.to_be_bytes());
     }
 }
 
 /// Whether an entry of this header is the one that was written at this key.
 pub(super) fn holds(entry: &[u8], key: &str, flags: Flags) -> bool {
-    let Some(written) = entry.get(HEADER_LEN..).and_then(|behind| behind.first_chunk()) else { return false };
-    let written = u32::from_be_bytes(*written);
+    let Some(written) = entry.get(AT).and_then(|sum| sum.try_into().ok()) else { return false };
+    let written = u32::from_be_bytes(written);
     let found = flags.only(OF_PAYLOAD.with(Flags::OUTLIVES));
     // A refresh lease lets a key outlive its value that did not when it was written.
     written == sum(entry, key, found)
@@ -45,16 +47,18 @@ pub(super) fn holds(entry: &[u8], key: &str, flags: Flags) -> bool {
 }
 
 fn sum(entry: &[u8], key: &str, flags: Flags) -> u32 {
+    const BEFORE: usize = FLAGS;
+    const BEHIND: usize = AT.start - LEASE_UNTIL.end;
     let mut crc = crc32fast::Hasher::new();
-    let Some((head, behind)) = entry.split_first_chunk::<HEADER_LEN>() else { return 0 };
-    // Magic, version, codec; flags; all from `fresh until` on. The length keeps the key and the payload apart.
-    let mut fixed = [0; 3 + 1 + 15 + 8];
-    fixed[..3].copy_from_slice(&head[..3]);
-    fixed[3] = flags.0;
-    fixed[4..19].copy_from_slice(&head[17..]);
-    fixed[19..].copy_from_slice(&(key.len() as u64).to_be_bytes());
+    let Some((head, rest)) = entry.split_first_chunk::<HEADER_LEN>() else { return 0 };
+    // Magic, version and kind; the flags; all from `fresh until` on. The length keeps the key and the rest apart.
+    let mut fixed = [0; BEFORE + 1 + BEHIND + 8];
+    fixed[..BEFORE].copy_from_slice(&head[..BEFORE]);
+    fixed[BEFORE] = flags.byte();
+    fixed[BEFORE + 1..][..BEHIND].copy_from_slice(&head[LEASE_UNTIL.end..AT.start]);
+    fixed[BEFORE + 1 + BEHIND..].copy_from_slice(&(key.len() as u64).to_be_bytes());
     crc.update(&fixed);
     crc.update(key.as_bytes());
-    crc.update(behind.get(LEN..).unwrap_or_default());
+    crc.update(rest);
     crc.finalize()
 }

@@ -1,7 +1,21 @@
 //! What an entry is worth to a reader.
 
-use super::{Expected, Flags, Header, Token, checksum};
+use super::{Flags, Header, Kind, Schema, Token, checksum};
 use crate::clock::Timestamp;
+
+/// What a reader can read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Expected {
+    pub(crate) value: Schema,
+    /// The digest of the shape of errors, where they are stored.
+    pub(crate) failure: Option<u32>,
+}
+
+impl From<Schema> for Expected {
+    fn from(value: Schema) -> Self {
+        Self { value, failure: None }
+    }
+}
 
 /// What a reader finds at a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,28 +26,31 @@ pub(crate) enum Lookup {
     Stale(Header),
     /// No value yet: the holder of this token is loading it.
     Pending(Token),
+    /// No value: writers are changing what it is loaded from.
+    Writing(Header),
     /// Bytes that this reader cannot use, and why: they are overwritten.
     Unusable(&'static str),
     /// Nothing.
     Missing,
 }
 
-/// Decides what the entry at a key is worth to a reader that can read what is `expected`. Most entries do not make it
-/// ask for the time.
+/// Decides what the entry at a key is worth to a reader that can read what is `expected`. For most entries the time is
+/// not needed, and `now` is not called.
 pub(crate) fn classify(entry: Option<&[u8]>, key: &str, expected: Expected, now: impl Fn() -> Timestamp) -> Lookup {
     let Some(bytes) = entry else { return Lookup::Missing };
     let Some(header) = Header::decode(bytes) else {
         return Lookup::Unusable("not an entry of this format version");
     };
-    if !header.flags.has(Flags::PAYLOAD) {
-        return Lookup::Pending(header.token);
+    match header.kind {
+        Kind::Value => {}
+        Kind::Lease => return Lookup::Pending(header.token),
+        Kind::Write => return Lookup::Writing(header),
     }
     if header.schema.codec != expected.value.codec {
         return Lookup::Unusable("written with another codec");
     }
-    let fingerprint =
-        if header.flags.has(Flags::FAILURE) { expected.failure } else { Some(expected.value.fingerprint) };
-    if Some(header.schema.fingerprint) != fingerprint {
+    let shape = if header.flags.has(Flags::FAILURE) { expected.failure } else { Some(expected.value.shape) };
+    if Some(header.schema.shape) != shape {
         return Lookup::Unusable("written from another shape of the type");
     }
     if !checksum::holds(bytes, key, header.flags) {

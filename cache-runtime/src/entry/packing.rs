@@ -13,12 +13,9 @@
 //! The checksum is looked at before. Then nothing is allocated for a length that the cache does not allow, or that no
 //! block of this size can come to.
 
-use super::{HEADER_LEN, Header, Sizes, checksum};
+use super::{HEADER_LEN, Header, Sizes};
 use crate::entry::Flags;
 use crate::error::{Error, ErrorKind};
-
-/// Where the payload of an entry begins.
-const START: usize = HEADER_LEN + checksum::LEN;
 
 /// What stands before the block.
 const LEN: usize = 4;
@@ -28,17 +25,19 @@ const MAX_RATIO: usize = 255;
 
 /// Compresses the payload of an entry where it is longer than `above` and becomes shorter.
 pub(super) fn pack(entry: &mut Vec<u8>, header: &Header, above: usize) {
-    let Some(payload) = entry.get(START..).filter(|payload| payload.len() > above) else { return };
+    let start = HEADER_LEN + usize::from(header.extra);
+    let Some(payload) = entry.get(start..).filter(|payload| payload.len() > above) else { return };
     let Ok(len) = u32::try_from(payload.len()) else { return };
-    let mut packed = vec![0; START + LEN + lz4_flex::block::get_maximum_output_size(payload.len())];
-    let Ok(block) = lz4_flex::block::compress_into(payload, &mut packed[START + LEN..]) else { return };
+    let mut packed = vec![0; start + LEN + lz4_flex::block::get_maximum_output_size(payload.len())];
+    let Ok(block) = lz4_flex::block::compress_into(payload, &mut packed[start + LEN..]) else { return };
     if LEN + block >= payload.len() {
         return;
     }
-    packed.truncate(START + LEN + block);
+    packed.truncate(start + LEN + block);
+    packed[HEADER_LEN..start].copy_from_slice(&entry[HEADER_LEN..start]);
     let header = Header { flags: header.flags.with(Flags::COMPRESSED), ..*header };
     header.encode(&mut &mut packed[..HEADER_LEN]);
-    packed[START..START + LEN].copy_from_slice(&len.to_be_bytes());
+    packed[start..start + LEN].copy_from_slice(&len.to_be_bytes());
     *entry = packed;
 }
 
@@ -47,7 +46,7 @@ pub(super) fn unpack(payload: &[u8], sizes: &Sizes) -> Result<Vec<u8>, Error> {
     let refuse = |why: &str| Error::new(ErrorKind::Codec, format!("cannot decompress: {why}"));
     let (len, block) = payload.split_first_chunk().ok_or_else(|| refuse("the length is missing"))?;
     let len = usize::try_from(u32::from_be_bytes(*len)).unwrap_or(usize::MAX);
-    if !sizes.allow(START.saturating_add(len)) {
+    if !sizes.allow(HEADER_LEN.saturating_add(len)) {
         return Err(refuse("the value is longer than `max_entry_bytes`"));
     }
     if len > block.len().saturating_mul(MAX_RATIO) {
@@ -83,7 +82,7 @@ mod tests {
         let header = Header::lease(crate::entry::Token([0; 8]), crate::clock::Timestamp::default());
         // No two bytes of it follow each other twice.
         let payload: Vec<u8> = (0..=255).flat_map(|byte: u8| [byte, byte.wrapping_mul(byte)]).collect();
-        let mut entry = [&[0; START][..], &payload].concat();
+        let mut entry = [&[0; HEADER_LEN][..], &payload].concat();
         let whole = entry.clone();
         pack(&mut entry, &header, 0);
         assert_eq!(entry, whole);

@@ -1,22 +1,23 @@
-//! The golden bytes of version 1, and what a reader takes.
+//! The golden bytes of version 2, and what a reader takes.
 
 use proptest::prelude::*;
 
+use super::header::{MAGIC, VERSION};
 use super::*;
+use crate::clock::Timestamp;
 use crate::error::Error;
 
-const SCHEMA: Schema = Schema { codec: 1, fingerprint: 0xDEAD_BEEF };
+const SCHEMA: Schema = Schema { codec: 1, name: 0xFEED_F00D, shape: 0xDEAD_BEEF, tags: 0 };
 const TOKEN: Token = Token(*b"\x01\x02\x03\x04\x05\x06\x07\x08");
 
 fn value() -> Header {
     Header {
         schema: SCHEMA,
-        flags: Flags::PAYLOAD,
         token: TOKEN,
-        lease_until: Timestamp::default(),
         fresh_until: Timestamp::from_ticks(0x1_0203_0405),
         lifetime: 60_000,
         load_cost: 21,
+        ..Header::default()
     }
 }
 
@@ -34,19 +35,31 @@ fn payload_of(entry: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn golden_value_version_1() {
-    let golden = b"\xCA\x01\x01\x01\x01\x02\x03\x04\x05\x06\x07\x08\
-                   \x00\x00\x00\x00\x00\x01\x02\x03\x04\x05\x00\x00\xEA\x60\x00\x15\xDE\xAD\xBE\xEF\
-                   \x5B\x77\x93\xE2{}";
+fn golden_value_version_2() {
+    let golden = b"\xCA\x02\x00\x00\x01\x02\x03\x04\x05\x06\x07\x08\
+                   \x00\x00\x00\x00\x00\x01\x02\x03\x04\x05\x00\x00\xEA\x60\x00\x15\x01\x00\x00\x00\
+                   \xFE\xED\xF0\x0D\xDE\xAD\xBE\xEF\x00\x00\x00\x00\x84\x58\x14\x83{}";
     assert_eq!(bytes(&value(), b"{}"), golden);
     assert_eq!(Header::decode(golden), Some(value()));
     assert_eq!(payload_of(golden), b"{}");
 }
 
 #[test]
-fn golden_lease_version_1() {
-    let golden = b"\xCA\x01\x00\x02\x01\x02\x03\x04\x05\x06\x07\x08\
-                   \x00\x00\x00\x00\x2A\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00";
+fn golden_value_with_markers_version_2() {
+    let tagged = Header { schema: Schema { tags: 0x0BAD_CAFE, ..SCHEMA }, extra: 8, ..value() };
+    let golden = b"\xCA\x02\x00\x00\x01\x02\x03\x04\x05\x06\x07\x08\
+                   \x00\x00\x00\x00\x00\x01\x02\x03\x04\x05\x00\x00\xEA\x60\x00\x15\x01\x00\x00\x08\
+                   \xFE\xED\xF0\x0D\xDE\xAD\xBE\xEF\x0B\xAD\xCA\xFE\xB7\x3C\xE7\x29MARKER!!{}";
+    assert_eq!(bytes(&tagged, b"MARKER!!{}"), golden);
+    assert_eq!(Header::decode(golden), Some(tagged));
+    assert_eq!(payload_of(golden), b"{}");
+}
+
+#[test]
+fn golden_lease_version_2() {
+    let golden = b"\xCA\x02\x01\x01\x01\x02\x03\x04\x05\x06\x07\x08\
+                   \x00\x00\x00\x00\x2A\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\
+                   \x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00";
     let lease = Header::lease(TOKEN, Timestamp::from_ticks(42));
     assert_eq!(&lease.alone()[..], golden);
     assert_eq!(Header::decode(golden), Some(lease));
@@ -59,16 +72,16 @@ fn a_reader_takes_only_what_it_can_read() {
     assert_eq!(super::classify(None, "k", SCHEMA.into(), || now), Lookup::Missing);
     assert_eq!(classify(&bytes(&value(), b"x")), Lookup::Fresh(value()));
     assert_eq!(classify(&Header::lease(TOKEN, now).alone()), Lookup::Pending(TOKEN));
-    for foreign in [&b""[..], b"{\"id\":7}", &bytes(&value(), b"")[..31], &[0xCA; 40]] {
+    for foreign in [&b""[..], b"{\"id\":7}", &bytes(&value(), b"")[..47], &[0xCA; 60]] {
         assert!(matches!(classify(foreign), Lookup::Unusable(_)), "{foreign:?}");
     }
-    for (offset, what) in [(1, "version"), (2, "codec"), (3, "flags"), (28, "fingerprint")] {
+    for (offset, what) in [(1, "version"), (2, "kind"), (3, "flags"), (28, "codec"), (29, "meaning"), (36, "shape")] {
         let mut other = bytes(&value(), b"x");
         other[offset] ^= 0x40;
         assert!(matches!(classify(&other), Lookup::Unusable(_)), "another {what} is served");
     }
     // Behind a lease there is no checksum that would tell.
-    for (offset, what) in [(0, "magic"), (1, "version"), (3, "flags")] {
+    for (offset, what) in [(0, "magic"), (1, "version"), (2, "kind"), (3, "flags"), (29, "meaning")] {
         let mut other = Header::lease(TOKEN, now).alone().to_vec();
         other[offset] ^= 0x80;
         assert!(matches!(classify(&other), Lookup::Unusable(_)), "a lease of another {what} is waited for");
@@ -92,7 +105,7 @@ fn an_error_is_read_only_by_who_stores_that_error() {
         let expected = Expected { value: SCHEMA, failure: failure_of };
         classify(Some(&failure), "k", expected, || Timestamp::from_ticks(5))
     };
-    assert!(matches!(classify(Some(SCHEMA.fingerprint)), Lookup::Fresh(_)));
+    assert!(matches!(classify(Some(SCHEMA.shape)), Lookup::Fresh(_)));
     assert!(matches!(classify(Some(1)), Lookup::Unusable(_)));
     assert!(matches!(classify(None), Lookup::Unusable(_)));
 }
@@ -113,7 +126,7 @@ fn a_flipped_bit_is_a_miss_wherever_no_script_writes() {
         let entry = bytes(&header, b"a payload");
         for (at, bit) in (0..entry.len()).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
             // Token, lease deadline, and the flags of leases.
-            let rewritten = (4..17).contains(&at) || at == 3 && matches!(bit, 1..=3);
+            let rewritten = (4..17).contains(&at) || at == 3 && matches!(bit, 0..=2);
             match served(&entry, at, bit) {
                 Some(payload) => assert!(rewritten && payload == b"a payload", "bit {bit} of byte {at}"),
                 None => assert!(!rewritten || at == 3, "bit {bit} of byte {at} says nothing of the value"),
@@ -145,33 +158,33 @@ fn a_lease_on_a_value_leaves_its_checksum_right() {
 proptest! {
     #[test]
     fn any_bytes_are_no_header_or_one_that_is_written_as_it_was_read(
-        mut bytes in prop::collection::vec(any::<u8>(), 0..80),
+        mut bytes in prop::collection::vec(any::<u8>(), 0..90),
         flags in 0_u8..=255,
         begins_right in any::<bool>(),
     ) {
-        if begins_right && bytes.len() > 3 {
+        if begins_right && bytes.len() > 29 {
             bytes[..2].copy_from_slice(&[MAGIC, VERSION]);
-            bytes[3] = flags;
+            (bytes[2], bytes[3], bytes[29]) = (bytes[2] % 4, flags, bytes[29] % 2);
         }
         if let Some(header) = Header::decode(&bytes) {
-            prop_assert_eq!(&header.alone()[..], head(&bytes));
+            prop_assert_eq!(&header.alone()[..44], &bytes[..44]);
             prop_assert_eq!(&header.over(&bytes)[..], &bytes[..]);
         }
     }
 
     #[test]
     fn only_what_was_written_for_this_reader_is_served(
-        (codec, fingerprint) in (0_u8..3, 0_u32..3),
+        (codec, shape) in (0_u8..3, 0_u32..3),
         payload in prop::collection::vec(any::<u8>(), 0..40),
         (at, change) in (0_usize..80, any::<u8>()),
     ) {
-        let written = Header { schema: Schema { codec, fingerprint }, ..value() };
+        let written = Header { schema: Schema { codec, shape, ..SCHEMA }, ..value() };
         let mut entry = bytes(&written, &payload);
         let at = at % entry.len();
         entry[at] ^= change;
-        let expected = Schema { codec: 1, fingerprint: 1 };
+        let expected = Schema { codec: 1, shape: 1, ..SCHEMA };
         if let Lookup::Fresh(_) | Lookup::Stale(_) = classify(Some(&entry), "k", expected.into(), Timestamp::now) {
-            prop_assert_eq!((codec, fingerprint), (1, 1));
+            prop_assert_eq!((codec, shape), (1, 1));
             prop_assert_eq!(payload_of(&entry), payload);
         }
     }

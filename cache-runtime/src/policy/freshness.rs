@@ -81,19 +81,19 @@ pub(crate) fn is_leased(header: &Header, now: Timestamp) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::entry::{Schema, Token};
+    use crate::entry::Token;
 
     const NOW: u64 = 1_000_000;
 
     fn header(fresh_until: u64, flags: Flags) -> Header {
         Header {
-            schema: Schema::default(),
-            flags: flags.with(Flags::PAYLOAD),
+            flags,
             token: Token([1; 8]),
             lease_until: Timestamp::from_ticks(NOW + 10),
             fresh_until: Timestamp::from_ticks(fresh_until),
             lifetime: 1000,
             load_cost: 20,
+            ..Header::default()
         }
     }
 

@@ -12,7 +12,7 @@ use quick_cache::sync::Cache;
 use super::transition::{renew_at, withdraw_at};
 use super::{Admission, Commit, Expiry, LeaseRequest, Leased, Store, Withdrawal, admit, commits};
 use crate::clock::{self, Instant, Timestamp};
-use crate::entry::{Flags, Header, Token};
+use crate::entry::{Header, Token};
 use crate::error::Error;
 use crate::sharded::Sharded;
 
@@ -47,7 +47,7 @@ impl Stored {
     }
 
     fn is_lease(&self) -> bool {
-        Header::decode(&self.bytes).is_some_and(|header| !header.flags.has(Flags::PAYLOAD))
+        Header::decode(&self.bytes).is_some_and(|header| !header.is_value())
     }
 }
 

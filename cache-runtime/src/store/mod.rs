@@ -31,7 +31,7 @@ use crate::error::{Error, ErrorKind};
 
 /// A place for entries that several callers, and several processes, share.
 ///
-/// An entry is a string of bytes with an expiry: a 32-byte header and, unless it is only a lease, a payload. A store
+/// An entry is a string of bytes with an expiry: a 48-byte header and, unless it is only a lease, a payload. A store
 /// need not know the layout: [`admit`], [`renew`], [`commits`] and [`withdraw`] decide what its operations do to
 /// the bytes that are there. What a store must do is make each operation **atomic for its key**: nothing else may
 /// happen to the key between the decision and the write. That, and that an entry is gone when [`remove`](Self::remove)

@@ -56,7 +56,7 @@ pub fn admit(current: Option<&[u8]>, request: &LeaseRequest) -> Admission {
 
 /// The value with a refresh lease on it, where the entry is a value.
 fn leased_value(entry: &[u8], lease: &Header, ttl: Duration) -> Option<Admission> {
-    let value = Header::decode(entry).filter(|value| value.flags.has(Flags::PAYLOAD))?;
+    let value = Header::decode(entry).filter(Header::is_value)?;
     let flags = value.flags.with(Flags::LEASED).with(Flags::OUTLIVES).without(Flags::HELD_OFF);
     let leased = Header { flags, token: lease.token, lease_until: lease.lease_until, ..value };
     Some(Admission::Grant(leased.over(entry), Expiry::AtLeast(ttl)))
@@ -90,7 +90,7 @@ pub fn withdraw(current: Option<&[u8]>, token: Token, hold_off: Duration) -> Wit
 /// [`withdraw`], with a pause until then.
 pub(super) fn withdraw_at(current: Option<&[u8]>, token: Token, hold_off: Option<Timestamp>) -> Withdrawal {
     match (current, leased(current, token)) {
-        (Some(entry), Some(header)) if header.flags.has(Flags::PAYLOAD) => {
+        (Some(entry), Some(header)) if header.is_value() => {
             let header = match hold_off {
                 None => Header { flags: header.flags.without(Flags::LEASED), ..header },
                 Some(lease_until) => Header { flags: header.flags.with(Flags::HELD_OFF), lease_until, ..header },
@@ -113,7 +113,7 @@ mod tests {
     use crate::Error;
     use crate::entry::{Expected, Lookup, Schema, Sizes, classify};
 
-    const SCHEMA: Schema = Schema { codec: 1, fingerprint: 7 };
+    const SCHEMA: Schema = Schema { codec: 1, name: 3, shape: 7, tags: 0 };
 
     fn value() -> Bytes {
         let header = Header::value(SCHEMA, Token::random(), Timestamp::now(), Duration::from_secs(60));

@@ -131,6 +131,9 @@ impl Actor {
                 look("finds a lease on a stale value, and goes without", Ok(State::Loads { owes, held: false }));
             }
             Lookup::Missing => look("finds nothing", Ok(State::Asks { owes, displaces: None })),
+            Lookup::Writing(_) => {
+                look("finds a write under way, and goes without", Ok(State::Loads { owes, held: false }))
+            }
             Lookup::Stale(_) | Lookup::Unusable(_) => {
                 look("finds what is no use", Ok(State::Asks { owes, displaces: head }));
             }

@@ -55,13 +55,15 @@ impl World {
     /// What a reader of this codec finds. Clocks stand still: what is over has been given a deadline in the past.
     pub(super) fn lookup(&self, codec: u8) -> Lookup {
         let now = if self.stale { u64::MAX } else { 1 };
-        classify(self.entry.as_deref(), KEY, Schema { codec, fingerprint: 0 }.into(), || Timestamp::from_ticks(now))
+        classify(self.entry.as_deref(), KEY, Schema { codec, ..Schema::default() }.into(), || {
+            Timestamp::from_ticks(now)
+        })
     }
 
     /// The version that stands at the key.
     pub(super) fn version(&self) -> Option<u8> {
         let entry = self.entry.as_deref()?;
-        let header = Header::decode(entry).filter(|header| header.flags.has(Flags::PAYLOAD))?;
+        let header = Header::decode(entry).filter(Header::is_value)?;
         entry::payload(entry, &header, &Sizes::default()).ok()?.first().copied()
     }
 
@@ -136,7 +138,7 @@ impl World {
             entry[LEASE_UNTIL].fill(0);
             Self { entry: Some(entry.freeze()), ..self.clone() }
         };
-        if !header.flags.has(Flags::PAYLOAD) {
+        if !header.is_value() {
             decay("the lease expires, or is evicted", gone);
             return decays;
         }
@@ -170,13 +172,10 @@ impl Model for World {
 /// The entry of a version that does not expire by itself.
 pub(super) fn value(codec: u8, token: Token, version: u8) -> Bytes {
     let header = Header {
-        schema: Schema { codec, fingerprint: 0 },
-        flags: Flags::PAYLOAD,
+        schema: Schema { codec, ..Schema::default() },
         token,
-        lease_until: Timestamp::default(),
         fresh_until: Timestamp::from_ticks((1 << 40) - 1),
-        lifetime: 0,
-        load_cost: 0,
+        ..Header::default()
     };
     let written = entry::write(&header, KEY, &Sizes::default(), |out| {
         out.push(version);

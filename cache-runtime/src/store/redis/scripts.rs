@@ -1,7 +1,7 @@
 //! The scripts: each touches one key, so a cluster runs them as it is. None runs on a hit.
 //!
-//! They say in Lua what `store::transition` says in Rust. Byte offsets are those of `entry`; the flags are the number
-//! at offset 3: 1 PAYLOAD, 2 LEASED, 4 OUTLIVES, 8 `HELD_OFF`.
+//! They say in Lua what `store::transition` says in Rust. Byte offsets are those of `entry`: the kind at offset 2, the
+//! flags at offset 3 (1 LEASED, 2 OUTLIVES, 4 `HELD_OFF`), then the token and the lease deadline.
 
 use once_cell::sync::Lazy;
 use redis::{Arg, Cmd};
@@ -44,12 +44,12 @@ impl Script {
 pub(super) static LEASE: Lazy<Script> = Lazy::new(|| {
     Script::new(
         r"
-        local head = redis.call('GETRANGE', KEYS[1], 0, 31)
+        local head = redis.call('GETRANGE', KEYS[1], 0, 47)
         if head ~= '' then
             if ARGV[3] == 'any' or (ARGV[3] == 'refresh' and head == ARGV[4]) then
-                local flags = #head == 32 and string.sub(head, 1, 2) == '\202\1' and string.byte(head, 4) or 0
-                if flags < 128 and bit.band(flags, 1) == 1 then
-                    local leased = string.char(bit.bor(bit.band(flags, 119), 6)) .. string.sub(ARGV[1], 5, 17)
+                local flags = string.byte(head, 4) or 128
+                if #head == 48 and string.sub(head, 1, 3) == '\202\2\0' and flags < 128 then
+                    local leased = string.char(bit.bor(bit.band(flags, 123), 3)) .. string.sub(ARGV[1], 5, 17)
                     redis.call('SETRANGE', KEYS[1], 3, leased)
                     if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then
                         redis.call('PEXPIRE', KEYS[1], ARGV[2])
@@ -71,8 +71,8 @@ macro_rules! held {
     ($body:literal) => {
         concat!(
             r"
-            local head = redis.call('GETRANGE', KEYS[1], 3, 11)
-            if #head ~= 9 or string.sub(head, 2) ~= ARGV[1] or bit.band(string.byte(head), 10) ~= 2 then
+            local head = redis.call('GETRANGE', KEYS[1], 2, 11)
+            if #head ~= 10 or string.sub(head, 3) ~= ARGV[1] or bit.band(string.byte(head, 2), 5) ~= 1 then
                 return 0
             end
             ",
@@ -110,12 +110,12 @@ pub(super) static RENEW: Lazy<Script> = Lazy::new(|| {
 pub(super) static RELEASE: Lazy<Script> = Lazy::new(|| {
     Script::new(held!(
         r"
-        local flags = string.byte(head)
-        if bit.band(flags, 1) == 1 then
+        local kind, flags = string.byte(head, 1, 2)
+        if kind == 0 then
             if ARGV[2] == '' then
-                redis.call('SETRANGE', KEYS[1], 3, string.char(flags - 2))
+                redis.call('SETRANGE', KEYS[1], 3, string.char(flags - 1))
             else
-                redis.call('SETRANGE', KEYS[1], 3, string.char(flags + 8))
+                redis.call('SETRANGE', KEYS[1], 3, string.char(flags + 4))
                 redis.call('SETRANGE', KEYS[1], 12, ARGV[2])
             end
         else
