@@ -172,8 +172,7 @@ impl Header {
         let (kind, flags) = (Kind::of(kind)?, Flags(flags));
         // A reserved bit that is set says something that this version cannot read.
         let is_known = flags == flags.only(Flags::of(kind)) && bytes[29] == 0;
-        let is_whole = kind != Kind::Lease || flags.has(Flags::LEASED);
-        (is_known && is_whole).then(|| Self {
+        (is_known && is_of_one_kind(bytes, kind, flags)).then(|| Self {
             kind,
             flags,
             token: Token(array(bytes, 4)),
@@ -244,6 +243,16 @@ impl Header {
         }
         bytes.extend_from_slice(rest(entry));
         bytes.freeze()
+    }
+}
+
+/// Whether the header has what its kind needs, and nothing of another kind: a value whose kind was damaged is refused.
+fn is_of_one_kind(bytes: &[u8; HEADER_LEN], kind: Kind, flags: Flags) -> bool {
+    let is_bare = || bytes[LEASE_UNTIL.end..30].iter().chain(&bytes[32..]).all(|byte| *byte == 0);
+    match kind {
+        Kind::Value => true,
+        Kind::Lease => flags.has(Flags::LEASED) && is_bare() && bytes[30..32] == [0; 2],
+        Kind::Write => is_bare(),
     }
 }
 
