@@ -99,6 +99,11 @@ pub(crate) fn waited_too_long(site: &Site, key: &str, limit: Duration) {
     event!(warn, site, key, ?limit, "waited for another caller's load up to the limit, running the function");
 }
 
+/// The leader of a flight is not polled any more.
+pub(crate) fn leader_overdue(site: &Site, key: &str) {
+    event!(debug, site, key, "the caller that was to load this value makes no progress: its future is not polled");
+}
+
 /// A call gets its error: its turn did not come while the store is down.
 pub(crate) fn shed(site: &Site, key: &str) {
     event!(warn, site, key, "the store is down and many functions run: shed");

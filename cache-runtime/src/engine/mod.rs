@@ -18,6 +18,7 @@ mod blind;
 mod call;
 mod detached;
 mod fill;
+mod flight;
 mod hooks;
 mod join;
 mod kind;
@@ -31,7 +32,6 @@ mod outage;
 mod owed;
 mod read;
 mod sight;
-mod single_flight;
 mod wait;
 mod write;
 
@@ -45,6 +45,7 @@ use tokio::runtime::Handle;
 pub(crate) use self::background::{Background, DEFAULT_REFRESHES};
 pub(crate) use self::call::Call;
 pub(crate) use self::detached::Detached;
+use self::flight::SingleFlight;
 pub use self::hooks::{FailureCoding, Hooked, Hooks, MadeOf, OrFail, hooks};
 pub use self::kind::{
     CachesFailures, CachesNone, FailClosed, Fails, Fallible, FallibleOptional, Kind, Loaded, Optional, Output, Plain,
@@ -54,7 +55,6 @@ pub(crate) use self::outage::Plan as OutagePlan;
 use self::outage::{Asked, Outage};
 use self::owed::Owed;
 pub(crate) use self::read::Read;
-use self::single_flight::SingleFlight;
 use crate::codec::{Coding, Format};
 use crate::entry::{self, Expected, Lookup, Schema, Sizes};
 use crate::error::{Error, ErrorKind};
@@ -84,7 +84,7 @@ impl Engine {
         Arc::new_cyclic(|this| Self {
             outage: Outage::new(limits.outage, backend.name()),
             backend,
-            flights: Arc::new(SingleFlight::new()),
+            flights: Arc::new(SingleFlight::new(limits.deadline)),
             format,
             background: Arc::new(Background::new(limits.refreshes)),
             owed: Owed::default(),
