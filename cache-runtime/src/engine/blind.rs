@@ -11,7 +11,7 @@ use super::sight::Found;
 use crate::error::{Error, ErrorKind};
 use crate::policy::Failing;
 use crate::report::Outcome;
-use crate::{clock, observe};
+use crate::{clock, observe, runtime};
 
 impl Call {
     /// The step, once it is its turn.
@@ -29,11 +29,12 @@ impl Call {
         self.saw = None;
         let engine = self.cache.engine();
         engine.outage.degrades();
+        let (site, key) = (self.request.site, &*self.request.key);
         if error.kind() == ErrorKind::BreakerOpen {
-            engine.probed(&engine.server(&self.request.key), &self.request.key);
-            observe::shut_out(self.request.site, &self.request.key);
+            engine.probed(&engine.server(key), key);
+            observe::shut_out(site, key);
         } else {
-            observe::failed(self.request.site, &self.request.key, step, error);
+            engine.step_failed(site, key, step, error);
         }
     }
 
@@ -48,6 +49,9 @@ impl Call {
         let Some(turns) = self.cache.engine().outage.turns.clone() else { return Step::Load(run) };
         if let Ok(turn) = Arc::clone(&turns).try_acquire_owned() {
             run.turn = Some(turn);
+            return Step::Load(run);
+        }
+        if runtime::with_timers().is_err() {
             return Step::Load(run);
         }
         observe::queues(self.request.site, &self.request.key);

@@ -20,7 +20,7 @@ use crate::report::{CallReport, Outcome};
 use crate::scope::{self, Mode};
 use crate::site::Site;
 use crate::store::{Budget, Take};
-use crate::{observe, random};
+use crate::{observe, random, runtime};
 
 /// How often a call begins anew, because a flight it joined came to nothing, before it runs the function by itself.
 const MAX_ATTEMPTS: u32 = 12;
@@ -247,13 +247,15 @@ impl Call {
         scope::leads(self.cache_address(), &self.request.key)
     }
 
-    /// Whether there is a tokio runtime: whatever waits needs its timers.
+    /// Whether there is a tokio runtime with timers: whatever waits needs them.
     pub(super) fn is_in_runtime(&self) -> bool {
-        let found = tokio::runtime::Handle::try_current().is_ok();
-        if !found {
+        let Err(error) = runtime::with_timers() else { return true };
+        if runtime::current().is_err() {
             observe::no_runtime(self.request.site, &self.request.key);
+        } else {
+            observe::runtime_of_no_use(self.request.site, &self.request.key, &error);
         }
-        found
+        false
     }
 
     pub(super) fn cache_address(&self) -> usize {

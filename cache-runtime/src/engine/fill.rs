@@ -266,7 +266,7 @@ impl Fill {
                 false
             }
             Err(error) => {
-                observe::failed(request.site, &request.key, "commit", &error);
+                engine.step_failed(request.site, &request.key, "commit", &error);
                 false
             }
         }
@@ -280,7 +280,7 @@ impl Fill {
         let release = pin!(engine.backend.release(&request.key, lease.token(), hold_off));
         match engine.step(budget, "release", &request.key, release).await {
             Ok(()) => lease.settle(),
-            Err(error) => observe::failed(request.site, &request.key, "release", &error),
+            Err(error) => engine.step_failed(request.site, &request.key, "release", &error),
         }
     }
 
@@ -295,7 +295,7 @@ impl Fill {
         let remove = pin!(engine.backend.remove(&request.key));
         match engine.step(budget, "remove", &request.key, remove).await {
             Ok(()) => lease.settle(),
-            Err(error) => observe::failed(request.site, &request.key, "remove", &error),
+            Err(error) => engine.step_failed(request.site, &request.key, "remove", &error),
         }
     }
 }

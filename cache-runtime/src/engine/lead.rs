@@ -143,7 +143,7 @@ impl Call {
             }
             Ok(Taken::Found(_)) => None,
             Err(error) => {
-                observe::failed(self.request.site, &self.request.key, "lease", &error);
+                self.cache.engine().step_failed(self.request.site, &self.request.key, "lease", &error);
                 None
             }
         }

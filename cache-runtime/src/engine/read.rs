@@ -20,7 +20,7 @@ use crate::codec::Coding;
 use crate::error::Error;
 use crate::observe;
 use crate::policy::freshness::Refresh;
-use crate::scope;
+use crate::{runtime, scope};
 
 /// A cached call: served from the store, from another caller, or from the function, whose future `body` runs at most
 /// once.
@@ -227,7 +227,7 @@ impl Stage {
 fn revalidate(mut call: Box<Call>, found: Found, load: &mut dyn Load) {
     let key = Arc::clone(call.shared_key());
     let engine = Arc::clone(call.cache.engine());
-    let Ok(runtime) = Handle::try_current() else { return };
+    let Ok(runtime) = runtime::with_timers() else { return };
     let Some(alone) = engine.flights.lead_alone(&key, call.request.lock.wait) else { return };
     let Some(permit) = engine.background.permit() else {
         return observe::refresh_put_off(call.request.site, &key);
