@@ -47,13 +47,15 @@ pub struct Error {
     kind: ErrorKind,
     context: String,
     source: Option<Box<dyn StdError + Send + Sync>>,
+    /// Whether it says something of one key, and nothing of the server.
+    of_key: bool,
 }
 
 impl Error {
     /// An error of this kind; `context` says what was being done, and is put on one line. Own
     /// [`Store`](crate::Store)s and [`Codec`](crate::Codec)s make theirs with it.
     pub fn new(kind: ErrorKind, context: impl Into<String>) -> Self {
-        Self { kind, context: in_one_line(context.into()), source: None }
+        Self { kind, context: in_one_line(context.into()), source: None, of_key: false }
     }
 
     /// Adds the cause.
@@ -68,6 +70,17 @@ impl Error {
         self.context.push_str("; ");
         self.context.push_str(cure);
         self
+    }
+
+    /// Says that the store refused one key, as it does not refuse others.
+    pub(crate) fn of_key(mut self) -> Self {
+        self.of_key = true;
+        self
+    }
+
+    /// Whether the store refused one key, as it does not refuse others.
+    pub(crate) fn is_of_key(&self) -> bool {
+        self.of_key
     }
 
     /// The kind, to match on.

@@ -47,6 +47,7 @@ pub struct Server {
     pub(crate) state: State,
     pub(crate) since: Duration,
     pub(crate) why: Option<String>,
+    pub(crate) refuses_writes: Option<String>,
 }
 
 impl Server {
@@ -73,12 +74,31 @@ impl Server {
     pub fn why(&self) -> Option<&str> {
         self.why.as_deref()
     }
+
+    /// Why it refuses to write, where it answers and does: it is out of memory, or a replica, or the user may not. Values
+    /// are then read and not stored, and in each process one run of a key goes on at a time. A write that succeeds ends
+    /// it, a second after the last one that was refused.
+    #[must_use]
+    pub fn refuses_writes(&self) -> Option<&str> {
+        self.refuses_writes.as_deref()
+    }
+
+    /// Whether there is nothing to say of it.
+    fn is_well(&self) -> bool {
+        self.state == State::Up && self.refuses_writes.is_none()
+    }
+
+    /// The worst comes first.
+    pub(crate) fn rank(&self) -> (u8, bool) {
+        (self.state.rank(), self.refuses_writes.is_none())
+    }
 }
 
 impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} for {:.0?}", self.state, self.since)?;
-        self.why.iter().try_for_each(|why| write!(f, " ({why})"))
+        self.why.iter().try_for_each(|why| write!(f, " ({why})"))?;
+        self.refuses_writes.iter().try_for_each(|why| write!(f, ", answers and refuses writes ({why})"))
     }
 }
 
@@ -114,6 +134,13 @@ impl Health {
         self.servers.first().and_then(Server::why)
     }
 
+    /// Why a server refuses to write, where one answers and does: see [`Server::refuses_writes`]. The state says whether
+    /// servers are asked, and is not affected.
+    #[must_use]
+    pub fn refuses_writes(&self) -> Option<&str> {
+        self.servers.iter().find_map(Server::refuses_writes)
+    }
+
     /// The servers: the primaries of a cluster once it has been asked, else the one store. The worst comes first.
     #[must_use]
     pub fn servers(&self) -> &[Server] {
@@ -146,7 +173,7 @@ impl fmt::Display for Health {
         } else {
             let up = self.servers.iter().filter(|server| server.state == State::Up).count();
             write!(f, "{up} of {} servers up", self.servers.len())?;
-            for server in self.servers.iter().filter(|server| server.state != State::Up) {
+            for server in self.servers.iter().filter(|server| !server.is_well()) {
                 write!(f, ", {} {server}", server.name)?;
             }
         }
@@ -163,7 +190,8 @@ mod tests {
     use super::*;
 
     fn server(name: &str, state: State, why: Option<&str>) -> Server {
-        Server { name: name.to_owned(), state, since: Duration::from_secs(3), why: why.map(str::to_owned) }
+        let (name, why) = (name.to_owned(), why.map(str::to_owned));
+        Server { name, state, since: Duration::from_secs(3), why, refuses_writes: None }
     }
 
     #[test]
@@ -182,5 +210,20 @@ mod tests {
             "1 of 2 servers up, db:6379 down for 3s (refused), 0 invalidations owed, 7 calls degraded"
         );
         assert_eq!((health.state(), health.why()), (State::Down, Some("refused")));
+    }
+
+    #[test]
+    fn health_names_the_servers_that_answer_and_refuse_writes() {
+        let mut full = server("db:6379", State::Up, None);
+        full.refuses_writes = Some("OOM".to_owned());
+        let mut health = Health { servers: vec![full], owed: 0, owed_error: None, degraded: 7 };
+        let refuses = "up for 3s, answers and refuses writes (OOM)";
+        assert_eq!(health.to_string(), format!("{refuses}, 0 invalidations owed, 7 calls degraded"));
+        health.servers.push(server("db:6380", State::Up, None));
+        assert_eq!(
+            health.to_string(),
+            format!("2 of 2 servers up, db:6379 {refuses}, 0 invalidations owed, 7 calls degraded")
+        );
+        assert_eq!((health.state(), health.refuses_writes()), (State::Up, Some("OOM")));
     }
 }

@@ -23,6 +23,7 @@ mod observe;
 mod policy;
 mod random;
 mod report;
+mod runtime;
 mod scope;
 mod sharded;
 mod site;

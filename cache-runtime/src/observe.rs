@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::error::Error;
 use crate::report::Outcome;
+use crate::runtime::Lack;
 use crate::site::Site;
 
 const TARGET: &str = "cache_runtime";
@@ -32,6 +33,11 @@ pub(crate) fn outcome(site: &Site, key: &str, outcome: Outcome, age: impl Fn() -
 pub(crate) fn failed(site: &Site, key: &str, step: &'static str, error: &Error) {
     let kind = error.kind().as_str();
     event!(warn, site, key, step, kind, %error, "the cache failed, the call goes on without it");
+}
+
+/// A step on a store that is known to refuse writes was refused, and the call goes on without it.
+pub(crate) fn write_refused(site: &Site, key: &str, step: &'static str, error: &Error) {
+    event!(debug, site, key, step, %error, "the store refuses writes, the call goes on without it");
 }
 
 /// An entry is there and cannot be used; it is overwritten.
@@ -99,6 +105,11 @@ pub(crate) fn waited_too_long(site: &Site, key: &str, limit: Duration) {
     event!(warn, site, key, ?limit, "waited for another caller's load up to the limit, running the function");
 }
 
+/// The leader of a flight is not polled any more.
+pub(crate) fn leader_overdue(site: &Site, key: &str) {
+    event!(debug, site, key, "the caller that was to load this value makes no progress: its future is not polled");
+}
+
 /// A call gets its error: its turn did not come while the store is down.
 pub(crate) fn shed(site: &Site, key: &str) {
     event!(warn, site, key, "the store is down and many functions run: shed");
@@ -124,6 +135,25 @@ pub(crate) fn no_runtime(site: &Site, key: &str) {
     event!(warn, site, key, "called outside of a tokio runtime, so the cache is not used");
 }
 
+/// A tokio runtime lacks what the cache needs.
+pub(crate) fn runtime_lacks(lack: Lack) {
+    match lack {
+        Lack::Timers => tracing::error!(
+            target: TARGET,
+            "a tokio runtime has no timers, so cached functions run without the cache in it: build it with `enable_all()`"
+        ),
+        Lack::Io => tracing::error!(
+            target: TARGET,
+            "a tokio runtime has no I/O, so the cache cannot connect to Redis in it: build it with `enable_all()`"
+        ),
+    }
+}
+
+/// A call in a tokio runtime that lacks what the cache needs. The runtime itself was an event.
+pub(crate) fn runtime_of_no_use(site: &Site, key: &str, error: &Error) {
+    event!(debug, site, key, %error, "the cache is not used in this runtime");
+}
+
 /// A server does not tell its time.
 pub(crate) fn no_server_time() {
     tracing::debug!(target: TARGET, "the server does not tell its time: freshness goes by this machine's clock");
@@ -142,6 +172,23 @@ pub(crate) fn store_recovering(server: &str) {
 /// A store has all its calls again.
 pub(crate) fn store_up(server: &str) {
     tracing::info!(target: TARGET, server, "the store is up");
+}
+
+/// A store answers, and refuses to write.
+pub(crate) fn store_refuses_writes(server: &str, step: &'static str, why: &str) {
+    tracing::error!(
+        target: TARGET,
+        server,
+        step,
+        why,
+        "the store answers and refuses writes: values are not stored, and functions run without a lease, one run of a key \
+         at a time in each process"
+    );
+}
+
+/// A store writes again.
+pub(crate) fn store_writes(server: &str) {
+    tracing::info!(target: TARGET, server, "the store writes again");
 }
 
 /// A server that was down is none of the cluster any more.

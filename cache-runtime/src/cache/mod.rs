@@ -85,7 +85,8 @@ impl Cache {
     /// bodies with tasks of their own and leases on their way back get up to `patience`. Refreshes that are not done
     /// then are stopped; their leases are given back, or expire. Calls work on, and refresh nothing.
     ///
-    /// Invalidations that are still owed then are an error event. Returns how many pieces of work were not done. Dropping the future leaves them running.
+    /// Invalidations that are still owed then are an error event. Returns how many pieces of work were not done. Dropping the
+    /// future leaves them running. Outside of a tokio runtime, and in one without timers, it waits for nothing.
     pub async fn shutdown(&self, patience: Duration) -> usize {
         let undone = self.shared.engine.background.shut_down(patience).await;
         let health = self.health();

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::flight::{Arrival, Caller, Enter, Group, Moment, Patience, Reach, Seat};
 use super::kind::Shared;
 use super::lead::{Hold, Run};
 use super::load::Reply;
 use super::sight::Found;
-use super::single_flight::{Arrival, Enter, Group, Moment, Seat};
 use super::{Engine, Request};
 use crate::cache::CacheRef;
 use crate::clock::{self, Instant, Timestamp};
@@ -20,7 +20,7 @@ use crate::report::{CallReport, Outcome};
 use crate::scope::{self, Mode};
 use crate::site::Site;
 use crate::store::{Budget, Take};
-use crate::{observe, random};
+use crate::{observe, random, runtime};
 
 /// How often a call begins anew, because a flight it joined came to nothing, before it runs the function by itself.
 const MAX_ATTEMPTS: u32 = 12;
@@ -52,8 +52,10 @@ pub(crate) struct Call {
     pub(super) fallback: Option<Found>,
     /// An entry turned out to be unusable: there is no need to look again.
     pub(super) looked: bool,
-    /// The store failed: this call asks it for nothing more.
-    pub(super) blind: bool,
+    /// Whether this call asks the store; once a step has failed, it asks it for nothing more.
+    pub(super) reach: Reach,
+    /// This call has left a run for which it had waited up to its limit.
+    pub(super) outwaited: bool,
 }
 
 /// What a call does next.
@@ -109,7 +111,8 @@ impl Call {
             patient: false,
             fallback: None,
             looked: false,
-            blind: false,
+            reach: Reach::Asks,
+            outwaited: false,
             request,
             cache,
         }
@@ -163,7 +166,7 @@ impl Call {
             return Self::alone(self.miss());
         }
         self.attempts += 1;
-        if !std::mem::take(&mut self.looked) && !self.blind {
+        if !std::mem::take(&mut self.looked) && self.reach == Reach::Asks {
             let entry = Box::pin(self.look()).await;
             if let Some(step) = self.notes(entry) {
                 return step;
@@ -178,9 +181,8 @@ impl Call {
         if !self.is_in_runtime() {
             return Self::alone(Outcome::Degraded);
         }
-        self.entered();
-        let (group, arrival, key) = (self.group, self.arrival(), Arc::clone(self.shared_key()));
-        match self.cache.engine().flights.enter(&key, group, arrival) {
+        let (caller, key) = (self.caller(), Arc::clone(self.shared_key()));
+        match self.cache.engine().flights.enter(&key, caller) {
             Enter::Lead(lead) => Box::pin(self.lead(lead)).await,
             Enter::Wait(seat) => Step::Wait(seat),
         }
@@ -197,7 +199,17 @@ impl Call {
     }
 
     pub(super) fn arrival(&self) -> Arrival {
-        Arrival { at: self.at, saw: self.saw, blind: self.blind }
+        Arrival { at: self.at, saw: self.saw, reach: self.reach }
+    }
+
+    fn caller(&mut self) -> Caller {
+        Caller { group: self.group, arrival: self.arrival(), patience: self.patience() }
+    }
+
+    /// How long the call waits for others.
+    pub(super) fn patience(&mut self) -> Patience {
+        let (limit, lateness) = (self.request.lock.wait, self.cache.engine().flights.lateness());
+        Patience { limit, since: self.entered(), lateness }
     }
 
     /// Runs the function for this caller.
@@ -208,7 +220,7 @@ impl Call {
     /// What running the function counts as.
     pub(super) fn miss(&self) -> Outcome {
         match self.mode {
-            _ if self.blind => Outcome::Degraded,
+            _ if self.reach != Reach::Asks => Outcome::Degraded,
             Mode::Refresh => Outcome::Refreshed,
             _ if self.followed => Outcome::Stolen,
             _ => Outcome::Miss,
@@ -235,13 +247,15 @@ impl Call {
         scope::leads(self.cache_address(), &self.request.key)
     }
 
-    /// Whether there is a tokio runtime: whatever waits needs its timers.
+    /// Whether there is a tokio runtime with timers: whatever waits needs them.
     pub(super) fn is_in_runtime(&self) -> bool {
-        let found = tokio::runtime::Handle::try_current().is_ok();
-        if !found {
+        let Err(error) = runtime::with_timers() else { return true };
+        if runtime::current().is_err() {
             observe::no_runtime(self.request.site, &self.request.key);
+        } else {
+            observe::runtime_of_no_use(self.request.site, &self.request.key, &error);
         }
-        found
+        false
     }
 
     pub(super) fn cache_address(&self) -> usize {

@@ -12,10 +12,10 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::Request;
 use super::background::Background;
 use super::call::Call;
+use super::flight::{Evidence, Landing, Lead, Reach};
 use super::kind::Loaded;
 use super::lead::{Hold, Run};
 use super::load::{Load, Reply};
-use super::single_flight::{Evidence, Landing, Lead};
 use crate::clock::{self, Instant};
 use crate::entry::{self, Flags, Header, Token, Written};
 use crate::observe;
@@ -147,8 +147,9 @@ impl Fill {
 
     /// The flight whose value is kept in this process while the store is down.
     fn keeps(&self, answer: &dyn Reply) -> Option<&Lead> {
-        let wanted =
-            self.call.blind && self.call.cache.engine().wants_copy(&self.call.request.key) && answer.is_wanted();
+        let wanted = self.call.reach != Reach::Asks
+            && self.call.cache.engine().wants_copy(&self.call.request.key)
+            && answer.is_wanted();
         self.lead.as_ref().filter(|_| wanted)
     }
 
@@ -265,7 +266,7 @@ impl Fill {
                 false
             }
             Err(error) => {
-                observe::failed(request.site, &request.key, "commit", &error);
+                engine.step_failed(request.site, &request.key, "commit", &error);
                 false
             }
         }
@@ -279,7 +280,7 @@ impl Fill {
         let release = pin!(engine.backend.release(&request.key, lease.token(), hold_off));
         match engine.step(budget, "release", &request.key, release).await {
             Ok(()) => lease.settle(),
-            Err(error) => observe::failed(request.site, &request.key, "release", &error),
+            Err(error) => engine.step_failed(request.site, &request.key, "release", &error),
         }
     }
 
@@ -294,7 +295,7 @@ impl Fill {
         let remove = pin!(engine.backend.remove(&request.key));
         match engine.step(budget, "remove", &request.key, remove).await {
             Ok(()) => lease.settle(),
-            Err(error) => observe::failed(request.site, &request.key, "remove", &error),
+            Err(error) => engine.step_failed(request.site, &request.key, "remove", &error),
         }
     }
 }

@@ -15,6 +15,7 @@ use super::sight::Found;
 use crate::error::{Error, ErrorKind};
 use crate::observe;
 use crate::report::Outcome;
+use crate::runtime;
 use crate::site::Site;
 
 /// A caller that waits for its function up to a limit.
@@ -39,7 +40,10 @@ pub(super) enum Patience {
 impl Late {
     /// The patience of this call from when it began to wait, where it has a limit.
     pub(super) fn new(call: &mut Call) -> Option<Box<Self>> {
-        let timer = Box::pin(tokio::time::sleep_until(call.answer_by()?));
+        let by = call.answer_by()?;
+        // Without timers it waits on.
+        runtime::with_timers().ok()?;
+        let timer = Box::pin(tokio::time::sleep_until(by));
         let limit = call.request.timeout?;
         let (site, key, engine) = (call.request.site, Arc::clone(call.shared_key()), Arc::clone(call.cache.engine()));
         Some(Box::new(Self { timer, limit, site, key, engine, fallback: call.fallback.clone() }))

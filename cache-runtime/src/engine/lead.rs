@@ -7,10 +7,11 @@ use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::call::{Call, Step};
+use super::flight::{Evidence, Landing, Lead, Limit, Moment, Reach};
 use super::lease::Lease;
 use super::sight::Found;
-use super::single_flight::{Evidence, Landing, Lead, Moment};
 use super::wait::Followed;
+use crate::clock::{self, Instant};
 use crate::entry::{self, Token};
 use crate::error::Error;
 use crate::observe;
@@ -49,39 +50,69 @@ pub(super) enum Hold {
 impl Call {
     /// Leads a flight: takes the lease, or the value that came meanwhile, or waits for the process that has the lease.
     pub(super) async fn lead(&mut self, lead: Lead) -> Step {
+        if std::mem::take(&mut self.outwaited) || lead.group() != self.group {
+            observe::waited_too_long(self.request.site, &self.request.key, self.request.lock.wait);
+        }
+        self.group = lead.group();
         for _ in 0..MAX_LEASE_REQUESTS {
-            if self.blind || !self.group.takes_lease() {
+            if self.reach != Reach::Asks || !self.group.takes_lease() {
                 break;
             }
-            if self.saw.is_some() {
-                if self.request.lock.others == Others::Run {
+            if self.saw.is_some_and(|lease| !lead.passes(lease)) {
+                if self.request.lock.others == Others::Run || self.limit() <= clock::now() {
                     break;
                 }
-                match self.follow().await {
+                match self.follow(&lead).await {
                     Followed::Found(found, since) => return Self::land(&lead, found, since),
                     Followed::Gone => self.followed = true,
                     Followed::Late => return Step::Late,
                     Followed::Limit => break,
                     Followed::Failed(error) if self.refuses() => return Step::Refuse(error),
                     Followed::Failed(error) => {
-                        self.goes_blind("get", &error);
+                        self.goes_degraded("get", &error);
                         break;
                     }
                 }
             }
             let since = self.cache.engine().flights.next();
-            match self.take_lease().await {
+            match self.take_lease(&lead).await {
                 Ok(Taken::Lease(lease)) => return self.leading(lead, Hold::Held(lease)),
                 Ok(Taken::Found(entry)) => {
-                    if let Some(found) = self.sight(Some(entry), Outcome::Hit) {
+                    if let Some(found) = self.sight(Some(entry.clone()), Outcome::Hit) {
                         return Self::land(&lead, found, since);
+                    }
+                    if self.saw.is_some_and(|lease| lead.passes(lease)) {
+                        self.take = Take::Refresh(Bytes::copy_from_slice(entry::head(&entry)));
                     }
                 }
                 Err(error) if self.refuses() => return Step::Refuse(error),
-                Err(error) => self.goes_blind("lease", &error),
+                Err(error) => self.goes_degraded("lease", &error),
             }
         }
+        if self.reach == Reach::Failed
+            && let Some(step) = self.comes_next(&lead).await
+        {
+            return step;
+        }
         self.leading(lead, Hold::Elsewhere(self.saw))
+    }
+
+    /// Waits for the run before this one: nothing proves that it began after the last invalidation, so callers that came
+    /// after it began share this run, and not that one.
+    async fn comes_next(&mut self, lead: &Lead) -> Option<Step> {
+        let limit = self.limit();
+        let until = self.answer_by().map_or(limit, |by| by.min(limit));
+        match lead.comes_next(until).await {
+            Ok(()) => {}
+            Err(Limit) if until < limit => return Some(Step::Late),
+            Err(Limit) => observe::waited_too_long(self.request.site, &self.request.key, self.request.lock.wait),
+        }
+        None
+    }
+
+    /// Until when the call waits for another process, or for the run before its own.
+    pub(super) fn limit(&mut self) -> Instant {
+        self.entered() + self.request.lock.wait
     }
 
     /// Runs the function whatever is cached, under a lease that leaves a value readable meanwhile.
@@ -89,12 +120,12 @@ impl Call {
         let key = Arc::clone(self.shared_key());
         let lead = self.cache.engine().flights.replace(&key);
         self.take = Take::Any;
-        let hold = match self.take_lease().await {
+        let hold = match self.take_lease(&lead).await {
             Ok(Taken::Lease(lease)) => Hold::Held(lease),
             Ok(Taken::Found(_)) => Hold::Elsewhere(None),
             Err(error) if self.refuses() => return Step::Refuse(error),
             Err(error) => {
-                self.goes_blind("lease", &error);
+                self.goes_degraded("lease", &error);
                 Hold::Elsewhere(None)
             }
         };
@@ -106,13 +137,13 @@ impl Call {
     pub(super) async fn revalidate(&mut self, lead: Lead, found: &Found) -> Option<Run> {
         self.budget = Budget::new(self.cache.engine().deadline);
         self.take = Take::Refresh(Bytes::copy_from_slice(entry::head(&found.bytes)));
-        match self.take_lease().await {
+        match self.take_lease(&lead).await {
             Ok(Taken::Lease(lease)) => {
                 Some(Run { lead: Some(lead), hold: Hold::Held(lease), outcome: Outcome::Revalidated, turn: None })
             }
             Ok(Taken::Found(_)) => None,
             Err(error) => {
-                observe::failed(self.request.site, &self.request.key, "lease", &error);
+                self.cache.engine().step_failed(self.request.site, &self.request.key, "lease", &error);
                 None
             }
         }
@@ -120,17 +151,18 @@ impl Call {
 
     /// Asks for the lease; where the connection was dead once more, under another token: the first one may have been
     /// granted, seen and removed by now, and must not come back.
-    async fn take_lease(&mut self) -> Result<Taken, Error> {
-        match self.ask_for_lease().await {
-            Err(error) if error.is_unavailable() => self.ask_for_lease().await,
+    async fn take_lease(&mut self, lead: &Lead) -> Result<Taken, Error> {
+        match self.ask_for_lease(lead).await {
+            Err(error) if error.is_unavailable() => self.ask_for_lease(lead).await,
             answer => answer,
         }
     }
 
     /// Asks for the lease. From then on it must be given back: also when this call is dropped before the answer, and
     /// when the answer does not come.
-    async fn ask_for_lease(&mut self) -> Result<Taken, Error> {
+    async fn ask_for_lease(&mut self, lead: &Lead) -> Result<Taken, Error> {
         let mut lease = Lease::new(self);
+        lead.asks(lease.token());
         let request = LeaseRequest::new(lease.token(), self.request.lock.lease, self.take.clone(), self.now());
         let engine = self.cache.engine();
         let asked = pin!(engine.backend.lease(&self.request.key, &request));

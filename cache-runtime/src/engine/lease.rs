@@ -56,7 +56,7 @@ impl Lease {
                 match engine.step(&mut Budget::new(engine.deadline), "renew", &key, renewal).await {
                     Ok(true) => {}
                     Ok(false) => return observe::lease_lost(site, &key),
-                    Err(error) => observe::failed(site, &key, "renew", &error),
+                    Err(error) => engine.step_failed(site, &key, "renew", &error),
                 }
             }
             observe::lease_given_up(site, &key);
@@ -74,7 +74,7 @@ impl Drop for Lease {
         let mut release = Box::pin(async move {
             let release = pin!(engine.backend.release(&key, token, Duration::ZERO));
             if let Err(error) = engine.step(&mut Budget::new(engine.deadline), "release", &key, release).await {
-                observe::failed(site, &key, "release", &error);
+                engine.step_failed(site, &key, "release", &error);
             }
         });
         // An in-process store is done at once, and what needs a runtime that is not there says so.

@@ -18,6 +18,7 @@ mod blind;
 mod call;
 mod detached;
 mod fill;
+mod flight;
 mod hooks;
 mod join;
 mod kind;
@@ -31,7 +32,6 @@ mod outage;
 mod owed;
 mod read;
 mod sight;
-mod single_flight;
 mod wait;
 mod write;
 
@@ -40,11 +40,10 @@ use std::pin::{Pin, pin};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use tokio::runtime::Handle;
-
 pub(crate) use self::background::{Background, DEFAULT_REFRESHES};
 pub(crate) use self::call::Call;
 pub(crate) use self::detached::Detached;
+use self::flight::SingleFlight;
 pub use self::hooks::{FailureCoding, Hooked, Hooks, MadeOf, OrFail, hooks};
 pub use self::kind::{
     CachesFailures, CachesNone, FailClosed, Fails, Fallible, FallibleOptional, Kind, Loaded, Optional, Output, Plain,
@@ -54,7 +53,6 @@ pub(crate) use self::outage::Plan as OutagePlan;
 use self::outage::{Asked, Outage};
 use self::owed::Owed;
 pub(crate) use self::read::Read;
-use self::single_flight::SingleFlight;
 use crate::codec::{Coding, Format};
 use crate::entry::{self, Expected, Lookup, Schema, Sizes};
 use crate::error::{Error, ErrorKind};
@@ -63,6 +61,7 @@ use crate::policy::freshness::Freshness;
 use crate::policy::{Failing, Lock};
 use crate::site::Site;
 use crate::store::{self, Backend, Budget};
+use crate::{observe, runtime};
 
 /// The parts of a cache that calls work with.
 pub(crate) struct Engine {
@@ -84,7 +83,7 @@ impl Engine {
         Arc::new_cyclic(|this| Self {
             outage: Outage::new(limits.outage, backend.name()),
             backend,
-            flights: Arc::new(SingleFlight::new()),
+            flights: Arc::new(SingleFlight::new(limits.deadline)),
             format,
             background: Arc::new(Background::new(limits.refreshes)),
             owed: Owed::default(),
@@ -120,8 +119,11 @@ impl Engine {
             server = Asked::Node(node);
         }
         match &answer {
+            Err(error) if error.kind() == ErrorKind::Rejected && is_write(name) && !error.is_of_key() => {
+                server.refused(name, error);
+            }
             // Nothing was asked, and nobody failed.
-            Err(_) if Handle::try_current().is_err() => {}
+            Err(_) if runtime::with_connections().is_err() => {}
             Err(error) if late || error.kind() == ErrorKind::Unavailable => {
                 self.fails(&server, late);
                 if server.failed(error) {
@@ -129,9 +131,23 @@ impl Engine {
                 }
             }
             Err(error) if error.kind() == ErrorKind::BreakerOpen => self.probed(&server, key),
-            _ => server.answered(),
+            _ => server.answered(name),
         }
         answer
+    }
+
+    /// A step of a call failed, and the call goes on without it. What an event has said of the server or of the runtime is
+    /// not repeated for each call.
+    fn step_failed(&self, site: &Site, key: &str, step: &'static str, error: &Error) {
+        if error.kind() == ErrorKind::Rejected && self.server(key).refuses_writes() {
+            return observe::write_refused(site, key, step, error);
+        }
+        if runtime::current().is_ok()
+            && let Err(error) = runtime::with_connections()
+        {
+            return observe::runtime_of_no_use(site, key, &error);
+        }
+        observe::failed(site, key, step, error);
     }
 
     /// How the store fares.
@@ -152,6 +168,11 @@ impl Engine {
     pub(crate) fn schema<C: Coding, V: serde::de::DeserializeOwned>(&self, site: &Site) -> Schema {
         Schema { codec: C::id(self.format).number(), shape: site.fingerprint::<V>(), ..Schema::default() }
     }
+}
+
+/// Whether a step writes: a server can answer the others and refuse these.
+fn is_write(step: &str) -> bool {
+    !matches!(step, "get" | "watch" | "connect")
 }
 
 /// The bounds of a cache.

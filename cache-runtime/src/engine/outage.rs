@@ -10,15 +10,14 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use super::Engine;
 use crate::error::ErrorKind;
 use crate::health::Server;
 use crate::policy::breaker::pause;
-use crate::random;
 use crate::store::{Backend, Breaker, Budget, Memory, Node, Store};
+use crate::{random, runtime};
 
 /// What a cache does while its store fails.
 #[derive(Clone, Copy, Debug, Default)]
@@ -120,7 +119,7 @@ impl Engine {
         if servers.is_empty() || self.outage.breaker.is_shut() {
             servers.push(self.outage.breaker.condition());
         }
-        servers.sort_by_key(|server| server.state.rank());
+        servers.sort_by_key(Server::rank);
         servers
     }
 
@@ -145,7 +144,7 @@ impl Engine {
     /// Sees to it that somebody probes a server, if it is down. A prober goes with its runtime, so every step that is not
     /// tried asks.
     pub(super) fn probed(&self, server: &Asked<'_>, key: &str) {
-        let Ok(runtime) = Handle::try_current() else { return };
+        let Ok(runtime) = runtime::with_timers() else { return };
         if server.is_shut() && server.probing.take(Duration::ZERO) {
             let whom = match server {
                 Asked::Store(breaker) => Whom::Store(Arc::clone(breaker)),

@@ -7,8 +7,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use tokio::runtime::Handle;
-
 use super::Engine;
 use super::outage::Asked;
 use crate::clock::Timestamp;
@@ -16,7 +14,7 @@ use crate::entry::Header;
 use crate::error::{Error, ErrorKind};
 use crate::policy::breaker::pause;
 use crate::store::{Budget, Claim, Store};
-use crate::{observe, random};
+use crate::{observe, random, runtime};
 
 /// How many keys are remembered. Past that no key of the cache is trusted that was stored before: a process that cannot
 /// invalidate ten thousand keys has other worries than a few reloads.
@@ -162,7 +160,7 @@ impl Engine {
 
     /// Sees to it that what is owed is repeated.
     fn repeats(&self) {
-        let Ok(runtime) = Handle::try_current() else { return };
+        let Ok(runtime) = runtime::with_timers() else { return };
         if self.owed.repeating.take(Duration::ZERO) {
             runtime.spawn(repeat(Repeater(Weak::clone(&self.this))));
         }

@@ -10,17 +10,17 @@ use tokio::runtime::Handle;
 
 use super::call::{Call, Step};
 use super::fill::Fill;
+use super::flight::Seat;
 use super::hooks::Hooks;
 use super::kind::Output;
 use super::late::{Late, Patience};
 use super::load::{Answer, Audience, Load, Owned, Typed};
 use super::sight::Found;
-use super::single_flight::Seat;
 use crate::codec::Coding;
 use crate::error::Error;
 use crate::observe;
 use crate::policy::freshness::Refresh;
-use crate::scope;
+use crate::{runtime, scope};
 
 /// A cached call: served from the store, from another caller, or from the function, whose future `body` runs at most
 /// once.
@@ -227,8 +227,8 @@ impl Stage {
 fn revalidate(mut call: Box<Call>, found: Found, load: &mut dyn Load) {
     let key = Arc::clone(call.shared_key());
     let engine = Arc::clone(call.cache.engine());
-    let Ok(runtime) = Handle::try_current() else { return };
-    let Some(alone) = engine.flights.lead_alone(&key) else { return };
+    let Ok(runtime) = runtime::with_timers() else { return };
+    let Some(alone) = engine.flights.lead_alone(&key, call.request.lock.wait) else { return };
     let Some(permit) = engine.background.permit() else {
         return observe::refresh_put_off(call.request.site, &key);
     };

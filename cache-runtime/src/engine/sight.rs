@@ -86,7 +86,7 @@ impl Call {
             Ok(entry) => self.sight(entry, Outcome::Hit).map(Step::Decode),
             Err(error) if self.refuses() => Some(Step::Refuse(error)),
             Err(error) => {
-                self.goes_blind("get", &error);
+                self.goes_degraded("get", &error);
                 None
             }
         }

@@ -17,8 +17,8 @@ use tokio::time::{sleep_until, timeout_at};
 
 use super::Engine;
 use super::call::Call;
+use super::flight::{Lead, Moment};
 use super::sight::Found;
-use super::single_flight::Moment;
 use crate::clock::{self, Instant, Timestamp};
 use crate::entry::Header;
 use crate::error::Error;
@@ -56,13 +56,14 @@ pub(super) enum Followed {
 
 impl Call {
     /// Waits for the value of whoever holds the lease; a lease that changes hands is followed on.
-    pub(super) async fn follow(&mut self) -> Followed {
-        let limit = self.entered() + self.request.lock.wait;
+    pub(super) async fn follow(&mut self, lead: &Lead) -> Followed {
+        let limit = self.limit();
         let until = self.answer_by().map_or(limit, |by| by.min(limit));
         observe::waits(self.request.site, &self.request.key);
         for attempt in 0_u32.. {
             let (began, since) = (clock::now(), self.cache.engine().flights.next());
             let again = began + pause(attempt, random::unit());
+            lead.progresses(PUSH_PAUSE);
             match self.watch().await {
                 Ok(Some((entry, watch))) => {
                     let timer = clock::now() + push_pause(entry.as_deref(), self.now(), random::unit());
@@ -78,6 +79,7 @@ impl Call {
                 Ok(None) => self.budget.pause(sleep_until(again.min(until))).await,
                 Err(error) => return Followed::Failed(error),
             }
+            lead.progresses(PUSH_PAUSE);
             let since = self.cache.engine().flights.next();
             let end = match self.look_again().await {
                 Ok(entry) => self.end(entry, since),

@@ -1,5 +1,8 @@
 //! The breaker of one server: a healthy one costs a flag that nobody writes; the first failure begins a count; the count
 //! opens the breaker; whoever holds the store probes it.
+//!
+//! A server that answers and refuses to write (out of memory, a replica, a user without the right) is not down: reads go on.
+//! That it refuses is noted here as well, for its health.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,16 +21,31 @@ pub(crate) struct Breaker {
     /// The server, as people know it.
     name: String,
     state: AtomicU8,
-    /// Whether steps are counted.
-    counting: AtomicBool,
+    /// Whether it matters that a step is answered: steps are counted, or the server refuses writes.
+    attentive: AtomicBool,
     inner: Mutex<Inner>,
     /// Who probes the server.
     pub(crate) probing: Claim,
 }
 
+/// How long after the last write that was refused a server counts as writing again, once one succeeds: a server at the limit
+/// of its memory refuses one write and takes the next. Raising it makes fewer events of that, and says later that it is over.
+const SETTLED: Duration = Duration::from_secs(1);
+
+/// That a server refuses writes.
+#[derive(Debug)]
+struct Refusal {
+    /// The step that was refused: another one may be allowed, and says nothing.
+    step: &'static str,
+    why: String,
+    last: Instant,
+}
+
 #[derive(Debug)]
 struct Inner {
-    tally: Tally,
+    /// The steps since the first failure, while they are counted.
+    tally: Option<Tally>,
+    refusal: Option<Refusal>,
     /// Since when the state is what it is.
     since: Instant,
     /// Why the server was given up.
@@ -40,8 +58,8 @@ impl Breaker {
         Self {
             name,
             state: AtomicU8::new(State::Up as u8),
-            counting: AtomicBool::new(false),
-            inner: Mutex::new(Inner { tally: Tally::new(now), since: now, why: String::new() }),
+            attentive: AtomicBool::new(false),
+            inner: Mutex::new(Inner { tally: None, refusal: None, since: now, why: String::new() }),
             probing: Claim::default(),
         }
     }
@@ -94,30 +112,59 @@ impl Breaker {
     }
 
     fn turn(&self, inner: &mut Inner, state: State) {
-        (inner.since, inner.tally) = (clock::now(), Tally::new(clock::now()));
-        self.counting.store(false, Ordering::Relaxed);
+        (inner.since, inner.tally) = (clock::now(), None);
+        if state == State::Down {
+            inner.refusal = None;
+        }
+        self.attend(inner);
         self.state.store(state as u8, Ordering::Release);
     }
 
-    /// A step got an answer.
-    pub(crate) fn answered(&self) {
-        if !self.counting.load(Ordering::Relaxed) {
+    fn attend(&self, inner: &Inner) {
+        self.attentive.store(inner.tally.is_some() || inner.refusal.is_some(), Ordering::Relaxed);
+    }
+
+    /// This step got an answer.
+    pub(crate) fn answered(&self, step: &str) {
+        if !self.attentive.load(Ordering::Relaxed) {
             return;
         }
         let mut inner = self.lock();
-        inner.tally.succeeded();
-        if inner.tally.is_over(clock::now()) {
-            self.counting.store(false, Ordering::Relaxed);
+        inner.answered(clock::now());
+        if inner.refusal.as_ref().is_some_and(|refusal| refusal.is_over_after(step, clock::now())) {
+            inner.refusal = None;
+            observe::store_writes(&self.name);
         }
+        self.attend(&inner);
+    }
+
+    /// This step, which writes, was refused.
+    pub(crate) fn refused(&self, step: &'static str, error: &Error) {
+        let (mut inner, now) = (self.lock(), clock::now());
+        inner.answered(now);
+        match &mut inner.refusal {
+            Some(refusal) if refusal.step == step => refusal.last = now,
+            Some(_) => {}
+            None => {
+                let why = error.to_string();
+                observe::store_refuses_writes(&self.name, step, &why);
+                inner.refusal = Some(Refusal { step, why, last: now });
+            }
+        }
+        self.attend(&inner);
+    }
+
+    /// Whether the server answers and refuses writes.
+    pub(crate) fn refuses_writes(&self) -> bool {
+        self.attentive.load(Ordering::Relaxed) && self.lock().refusal.is_some()
     }
 
     /// A step failed; whether that was one too many.
     pub(crate) fn failed(&self, error: &Error) -> bool {
-        let mut inner = self.lock();
-        if !self.counting.swap(true, Ordering::Relaxed) {
-            inner.tally = Tally::new(clock::now());
-        }
-        if inner.tally.failed(clock::now()) == Verdict::Stay || self.is_shut() {
+        let (mut inner, now) = (self.lock(), clock::now());
+        let verdict = inner.tally.get_or_insert_with(|| Tally::new(now)).failed(now);
+        self.attend(&inner);
+        if verdict == Verdict::Stay || self.is_shut() {
             return false;
         }
         inner.why = error.to_string();
@@ -148,10 +195,30 @@ impl Breaker {
             state,
             since: clock::now().saturating_duration_since(inner.since),
             why: (state != State::Up).then(|| inner.why.clone()),
+            refuses_writes: inner.refusal.as_ref().map(|refusal| refusal.why.clone()),
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    /// A step got an answer.
+    fn answered(&mut self, now: Instant) {
+        if let Some(tally) = &mut self.tally {
+            tally.succeeded();
+            if tally.is_over(now) {
+                self.tally = None;
+            }
+        }
+    }
+}
+
+impl Refusal {
+    /// Whether the server writes again, now that this step was answered.
+    fn is_over_after(&self, step: &str, now: Instant) -> bool {
+        step == self.step && now.saturating_duration_since(self.last) >= SETTLED
     }
 }

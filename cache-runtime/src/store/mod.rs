@@ -14,7 +14,6 @@ use std::future::Future;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::runtime::Handle;
 
 pub(crate) use self::breaker::Breaker;
 pub(crate) use self::claim::Claim;
@@ -27,7 +26,8 @@ pub use self::transition::{Admission, Expiry, Withdrawal, admit, commits, renew,
 use crate::clock::Timestamp;
 use crate::entry::Header;
 pub use crate::entry::{HEADER_LEN, Token};
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
+use crate::runtime;
 
 /// A place for entries that several callers, and several processes, share.
 ///
@@ -200,18 +200,13 @@ macro_rules! each {
             Backend::Memory($store) => $call.await,
             Backend::Redis($store) => $call.await,
             Backend::Own(own) => {
-                in_runtime()?;
+                // Its operations may wait, and the deadline needs a timer.
+                runtime::with_timers()?;
                 let $store = own.erased();
                 $call.await
             }
         }
     };
-}
-
-/// The runtime that this call is in. What may wait needs one: for its deadline, and for its connection.
-fn in_runtime() -> Result<Handle, Error> {
-    Handle::try_current()
-        .map_err(|error| Error::new(ErrorKind::Unavailable, "the store needs a tokio runtime").with_source(error))
 }
 
 impl Store for Backend {

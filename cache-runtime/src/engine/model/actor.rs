@@ -11,15 +11,23 @@ use std::time::Duration;
 
 use super::world::{Entry, KEY, Rule, World};
 use crate::clock;
-use crate::engine::single_flight::{Arrival, Enter, Evidence, Group, Landing, Lead, Moment, Patience, Seat};
+use crate::engine::flight::{
+    Arrival, Caller, Enter, Evidence, Group, Landing, Lead, Moment, Patience, Reach, Seat, Waited,
+};
 use crate::entry::Token;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     /// Calls the function in the process of the flights.
     Caller,
-    /// Likewise, and cannot ask the store.
-    Blind,
+    /// Likewise, and may stop being polled before its function runs.
+    Stuck,
+    /// Likewise, and the store refuses it a lease.
+    Refused,
+    /// Likewise, and its look fails, while the circuit breaker is closed.
+    Failing,
+    /// Likewise, and the circuit breaker shuts it out.
+    ShutOut,
     /// Calls it under `refresh`.
     Refresher,
     /// Writes and invalidates in the process of the flights.
@@ -37,7 +45,7 @@ pub(super) enum Role {
 impl Role {
     pub(super) fn word(self) -> &'static str {
         match self {
-            Self::Caller | Self::Blind => "caller",
+            Self::Caller | Self::Stuck | Self::Refused | Self::Failing | Self::ShutOut => "caller",
             Self::Refresher => "refresher",
             Self::Invalidation => "invalidation",
             Self::Elsewhere => "another process's invalidation",
@@ -52,6 +60,7 @@ impl Role {
 pub(super) struct Read {
     pub(super) at: Moment,
     pub(super) saw: Option<Token>,
+    pub(super) reach: Reach,
     /// The newest version whose invalidation had finished when it began.
     pub(super) owes: u8,
 }
@@ -62,6 +71,8 @@ pub(super) enum Choice {
     GoOn,
     /// Drop the call.
     GoAway,
+    /// Not be polled for so long that the leader is overdue.
+    Stall,
 }
 
 pub(super) enum State {
@@ -71,6 +82,8 @@ pub(super) enum State {
     Waits(Read, Seat),
     /// Leads, and asks for the lease.
     Leads(Read, Lead),
+    /// Leads, cannot have the lease, and waits for the run before its own.
+    Queues(Read, Lead),
     /// Leads, and was told of a value that is there, asked for since then.
     Found(Read, Lead, Moment, Entry),
     /// Leads, and starts the function under this lease or beside it.
@@ -88,11 +101,13 @@ pub(super) struct Actor {
     me: usize,
     pub(super) role: Role,
     pub(super) state: State,
+    /// Whether it has stalled.
+    pub(super) stalled: bool,
 }
 
 /// For longer than a test takes.
 pub(super) fn patience() -> Patience {
-    Patience { limit: Duration::from_secs(60), since: clock::now(), leader: Duration::ZERO }
+    Patience { limit: Duration::from_secs(60), since: clock::now(), lateness: Duration::ZERO }
 }
 
 /// What was done, and whether that was right.
@@ -116,7 +131,7 @@ fn returns(state: State, read: Read, version: u8, what: impl Into<String>) -> Tu
 
 impl Actor {
     pub(super) fn new(me: usize, role: Role) -> Self {
-        Self { me, role, state: State::Idle }
+        Self { me, role, state: State::Idle, stalled: false }
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -128,6 +143,9 @@ impl Actor {
         match self.state {
             State::Done => &[],
             State::Lands(..) => &[Choice::GoOn, Choice::GoAway],
+            State::Leads(..) | State::Starts(..) if self.role == Role::Stuck && !self.stalled => {
+                &[Choice::GoOn, Choice::Stall]
+            }
             _ => &[Choice::GoOn],
         }
     }
@@ -136,8 +154,16 @@ impl Actor {
         let state = std::mem::replace(&mut self.state, State::Done);
         let (state, played) = match (choice, state) {
             (Choice::GoAway, state) => {
+                world.running -= 1;
                 drop(state);
                 on(State::Done, "goes away")
+            }
+            (Choice::Stall, state) => {
+                if let State::Leads(_, lead) | State::Starts(_, lead, _) = &state {
+                    lead.stalls();
+                }
+                self.stalled = true;
+                on(state, "is not polled any more")
             }
             (Choice::GoOn, State::Idle) => self.begins(world),
             (Choice::GoOn, state) => self.goes_on(state, world),
@@ -151,10 +177,13 @@ impl Actor {
     }
 
     fn begins(&self, world: &mut World) -> Turn {
-        let read = Read { at: world.flights.now(), saw: None, owes: world.finished };
+        let read = Read { at: world.flights.now(), saw: None, reach: Reach::Asks, owes: world.finished };
         match self.role {
-            Role::Caller => on(State::Looks(read), "arrives"),
-            Role::Blind => on(State::Enters(read), "arrives, and cannot ask the store"),
+            Role::Caller | Role::Stuck | Role::Refused => on(State::Looks(read), "arrives"),
+            Role::Failing => on(State::Enters(Read { reach: Reach::Failed, ..read }), "arrives, and its look fails"),
+            Role::ShutOut => {
+                on(State::Enters(Read { reach: Reach::ShutOut, ..read }), "arrives, and the breaker shuts it out")
+            }
             Role::Refresher => {
                 let lead = world.flights.replace(&KEY.into());
                 on(State::Leads(read, lead), "arrives, and leads a new flight")
@@ -188,16 +217,16 @@ impl Actor {
     fn goes_on(&self, state: State, world: &mut World) -> Turn {
         match state {
             State::Looks(read) => Self::looks(read, world),
-            State::Enters(read) => self.enters(read, world),
-            State::Waits(read, seat) => self.waits(read, seat, world),
+            State::Enters(read) => Self::enters(read, world),
+            State::Waits(read, seat) => Self::waits(read, seat, world),
             State::Leads(read, lead) => self.leads(read, lead, world),
+            State::Queues(read, lead) => Self::queues(read, lead, world),
             State::Found(read, lead, since, entry) => Self::lands_what_it_found(read, lead, (since, entry), world),
-            State::Starts(read, lead, lease) => {
-                let evidence = lead.loading(lease);
-                let version = world.origin;
-                on(State::Lands(read, lead, evidence, version), format!("starts the function, which loads {version}"))
+            State::Starts(read, lead, lease) => Self::starts(read, lead, lease, world),
+            State::Lands(read, lead, evidence, version) => {
+                world.running -= 1;
+                self.lands(read, lead, evidence, version)
             }
-            State::Lands(read, lead, evidence, version) => self.lands(read, lead, evidence, version),
             State::Commits(lead, _, version) => {
                 world.commit(self.token(), version);
                 drop(lead);
@@ -213,6 +242,7 @@ impl Actor {
             }
             State::EndsFlights(version) => {
                 world.flights.end(KEY);
+                world.ended = true;
                 world.finished = world.finished.max(version);
                 on(State::Done, "ends the flights, and has finished")
             }
@@ -228,37 +258,56 @@ impl Actor {
         }
     }
 
-    fn arrival(&self, read: Read, rule: Rule) -> Arrival {
-        Arrival { at: read.at, saw: read.saw, blind: self.role == Role::Blind || rule == Rule::AnyFlight }
+    fn arrival(read: Read, rule: Rule) -> Arrival {
+        let reach = if rule == Rule::AnyFlight { Reach::ShutOut } else { read.reach };
+        Arrival { at: read.at, saw: read.saw, reach }
     }
 
-    fn enters(&self, read: Read, world: &World) -> Turn {
-        match world.flights.enter(&KEY.into(), Group::default(), self.arrival(read, world.rule)) {
+    fn enters(read: Read, world: &World) -> Turn {
+        let arrival = Self::arrival(read, world.rule);
+        match world.flights.enter(&KEY.into(), Caller { group: Group::default(), arrival, patience: patience() }) {
             Enter::Wait(seat) => on(State::Waits(read, seat), "joins a flight"),
             Enter::Lead(lead) => on(State::Leads(read, lead), "leads a flight"),
         }
     }
 
-    fn waits(&self, read: Read, mut seat: Seat, world: &World) -> Turn {
-        let Some(Some((evidence, landing))) = seat.landing(patience()).now_or_never() else {
+    fn waits(read: Read, mut seat: Seat, world: &World) -> Turn {
+        let arrival = Self::arrival(read, world.rule);
+        let Some(waited) = seat.landing(arrival, patience()).now_or_never() else {
             return (State::Waits(read, seat), None);
         };
-        let again = if self.role == Role::Blind { State::Enters(read) } else { State::Looks(read) };
-        match landing {
-            Landing::Value(bytes) => {
-                if world.rule == Rule::AnyLanding || self.arrival(read, world.rule).accepts(evidence) {
+        let again = if read.reach == Reach::Asks { State::Looks(read) } else { State::Enters(read) };
+        match waited {
+            Waited::Landed(evidence, Landing::Value(bytes)) => {
+                if world.rule == Rule::AnyLanding || arrival.accepts(evidence) {
                     return returns(State::Done, read, bytes[0], "takes the landing");
                 }
                 on(again, "may not take the landing")
             }
-            Landing::None | Landing::Failed(_) | Landing::Abandoned => on(again, "was abandoned"),
+            Waited::Landed(..) => on(again, "was abandoned"),
+            Waited::Overdue => on(again, "leaves its leader, which is overdue"),
+            Waited::Limit => on(again, "has waited up to its limit"),
         }
     }
 
     fn leads(&self, read: Read, lead: Lead, world: &mut World) -> Turn {
-        if self.role == Role::Blind || read.saw.is_some() {
-            return on(State::Starts(read, lead, read.saw), "goes without a lease");
+        if read.reach == Reach::Failed {
+            return on(State::Queues(read, lead), "goes without the store");
         }
+        if read.reach == Reach::ShutOut {
+            return on(State::Starts(read, lead, None), "goes without the store");
+        }
+        if let Some(lease) = read.saw {
+            if !lead.passes(lease) {
+                return on(State::Starts(read, lead, read.saw), "goes without a lease");
+            }
+            world.displace(lease);
+        }
+        if self.role == Role::Refused {
+            let read = Read { saw: None, reach: Reach::Failed, ..read };
+            return on(State::Queues(read, lead), "asks for the lease, and is refused");
+        }
+        lead.asks(self.token());
         let since = world.flights.next();
         let displaced = if self.role == Role::Refresher { world.entry.take() } else { None };
         match (world.lease(self.token()), displaced) {
@@ -272,9 +321,32 @@ impl Actor {
             }
             (Some(entry), _) => {
                 let read = Read { saw: Some(entry.token), ..read };
-                on(State::Starts(read, lead, read.saw), "asks for the lease, and sees another's")
+                let state = if lead.passes(entry.token) {
+                    State::Leads(read, lead)
+                } else {
+                    State::Starts(read, lead, read.saw)
+                };
+                on(state, "asks for the lease, and sees another's")
             }
         }
+    }
+
+    fn queues(read: Read, lead: Lead, world: &World) -> Turn {
+        let until = clock::now() + patience().limit;
+        if world.rule != Rule::NoQueue && lead.comes_next(until).now_or_never().is_none() {
+            return (State::Queues(read, lead), None);
+        }
+        on(State::Starts(read, lead, None), "comes next")
+    }
+
+    fn starts(read: Read, lead: Lead, lease: Option<Token>, world: &mut World) -> Turn {
+        let alone = read.reach != Reach::Failed || world.ended || world.running == 0;
+        world.running += 1;
+        let evidence = lead.loading(lease);
+        let version = world.origin;
+        let what = format!("starts the function, which loads {version}");
+        let right = if alone { Ok(()) } else { Err(format!("{what}, beside another run")) };
+        (State::Lands(read, lead, evidence, version), Some((what, right)))
     }
 
     fn lands_what_it_found(read: Read, lead: Lead, (since, entry): (Moment, Entry), world: &World) -> Turn {

@@ -1,13 +1,16 @@
 //! Sharing runs in a process, in every order in which its steps can come: callers on the real flights, while this
 //! process and others write, invalidate and fill the key, entries expire, and callers go away.
 //!
-//! One property: no caller gets a version older than one whose invalidation had finished before it arrived.
+//! Two properties: no caller gets a version older than one whose invalidation had finished before it arrived; and a caller
+//! that the store refuses a lease, or does not answer, runs its function beside no other run of the process.
 
 mod actor;
 mod place;
 mod world;
 
-use self::actor::Role::{self, Blind, Caller, Elsewhere, Expiry, Fill, FillThatAsksTwice, Invalidation, Refresher};
+use self::actor::Role::{
+    self, Caller, Elsewhere, Expiry, Failing, Fill, FillThatAsksTwice, Invalidation, Refresher, Refused, ShutOut, Stuck,
+};
 use self::world::{Play, Rule};
 use crate::explore::{Found, explore};
 
@@ -23,11 +26,16 @@ fn holds(cast: &[Role]) {
     assert!(states >= 200, "{states} states are not all");
 }
 
-/// How the property is broken under this rule.
+/// How the first property is broken under this rule.
 #[track_caller]
 fn is_found_out(rule: Rule, cast: &[Role]) {
+    breaks(rule, cast, "was invalidated before it began");
+}
+
+#[track_caller]
+fn breaks(rule: Rule, cast: &[Role], what: &str) {
     let found = run(rule, cast).counterexample();
-    assert!(found.broken().contains("was invalidated before it began"), "{found}");
+    assert!(found.broken().contains(what), "{found}");
 }
 
 // Virtual time, for the patience of who waits: it never passes.
@@ -58,8 +66,55 @@ async fn nor_beside_a_refresh() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn callers_that_cannot_ask_the_store_never_get_what_their_own_process_invalidated() {
-    holds(&[Blind, Blind, Blind, Invalidation]);
+async fn callers_that_the_breaker_shuts_out_never_get_what_their_own_process_invalidated() {
+    holds(&[ShutOut, ShutOut, ShutOut, Invalidation]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nor_beside_a_run_that_a_refresh_superseded() {
+    holds(&[ShutOut, ShutOut, Refresher, Invalidation]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn callers_that_are_refused_a_lease_run_one_at_a_time_and_never_get_what_another_process_invalidated() {
+    holds(&[Refused, Refused, Refused, Elsewhere]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nor_do_callers_that_are_refused_one_while_others_have_one() {
+    holds(&[Caller, Refused, Refused, Elsewhere]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn callers_whose_looks_fail_run_one_at_a_time_and_never_get_what_another_process_invalidated() {
+    holds(&[Failing, Failing, Failing, Elsewhere]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nor_do_callers_whose_looks_fail_while_others_are_answered() {
+    holds(&[Caller, Failing, Refused, Elsewhere]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nor_under_an_invalidation_of_their_own_process() {
+    holds(&[Failing, Refused, Refused, Invalidation]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn callers_that_pass_a_leader_that_is_not_polled_never_get_what_was_invalidated() {
+    holds(&[Stuck, Caller, Elsewhere]);
+    holds(&[Stuck, Caller, Elsewhere, Expiry]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn callers_that_start_although_another_run_is_under_way_are_found_out() {
+    breaks(Rule::NoQueue, &[Refused, Refused], "beside another run");
+    breaks(Rule::NoQueue, &[Failing, Failing], "beside another run");
+}
+
+#[tokio::test(start_paused = true)]
+async fn callers_that_share_a_run_under_way_because_their_looks_fail_are_found_out() {
+    is_found_out(Rule::Strict, &[ShutOut, ShutOut, Elsewhere]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,27 +1,19 @@
 //! What tells states apart: where everybody is, and which flight is whose.
-//!
-//! The flights do not say which is which, so they are asked by what they do, which ends the play: every leader lands a
-//! value of its own, and whoever is or comes in a flight then sees whose it is.
 
 use std::mem::{Discriminant, discriminant};
 
-use bytes::Bytes;
-use futures_util::FutureExt;
-
-use super::actor::{Actor, Read, State, patience};
+use super::actor::{Actor, Read, State};
 use super::world::{Entry, KEY, World};
-use crate::engine::single_flight::{Arrival, Enter, Evidence, Group, Landing, Lead, Moment, Seat};
+use crate::engine::flight::{Evidence, Landing, Lead, Moment, Reach, Seat};
 use crate::entry::Token;
-
-/// Above all versions: the landing of the leader with this number less.
-const MARK: u8 = 100;
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct Whole {
     entry: Option<Entry>,
     versions: (u8, u8),
-    /// Whose flight a caller may join.
-    open: Option<u8>,
+    ended: bool,
+    /// Whose the flights are, and of each whether it is closed and whether it is superseded.
+    flights: Vec<(Option<usize>, bool, bool)>,
     places: Vec<Place>,
 }
 
@@ -29,18 +21,28 @@ pub(super) struct Whole {
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Place {
     state: Discriminant<State>,
-    read: Option<(usize, Option<Token>, u8)>,
+    stalled: bool,
+    read: Option<(usize, Option<Token>, u8, Reach)>,
     since: Option<usize>,
     lease: Option<Token>,
-    /// The version that it has, or the mark of the flight that it waits for.
     version: Option<u8>,
+    /// The leases that its flight passed.
+    passed: Vec<Token>,
+    /// Whose flight it waits for.
+    waits_for: Option<usize>,
+    /// What its flight has landed, and what another run has landed for it.
+    seen: [Option<Seen>; 2],
 }
+
+/// Since when, under which lease, and which version; none where a flight was abandoned.
+type Seen = (usize, Option<Token>, Option<u8>);
 
 /// What an actor carries with it.
 #[derive(Clone, Copy, Default)]
 struct Load<'a> {
     read: Option<&'a Read>,
     lead: Option<&'a Lead>,
+    seat: Option<&'a Seat>,
     since: Option<Moment>,
     lease: Option<Token>,
     version: Option<u8>,
@@ -51,11 +53,12 @@ impl<'a> Load<'a> {
         let none = Self::default();
         match state {
             State::Idle | State::Done | State::AskedOnce => none,
-            State::Looks(read) | State::Enters(read) | State::Waits(read, _) => Self { read: Some(read), ..none },
-            State::Leads(read, lead) => Self { read: Some(read), lead: Some(lead), ..none },
+            State::Looks(read) | State::Enters(read) => Self { read: Some(read), ..none },
+            State::Waits(read, seat) => Self { read: Some(read), seat: Some(seat), ..none },
+            State::Leads(read, lead) | State::Queues(read, lead) => Self { read: Some(read), lead: Some(lead), ..none },
             State::Found(read, lead, since, Entry { token, version, .. }) => {
                 let (since, lease) = (Some(*since), Some(*token));
-                Self { read: Some(read), lead: Some(lead), since, lease, version: *version }
+                Self { read: Some(read), lead: Some(lead), since, lease, version: *version, ..none }
             }
             State::Starts(read, lead, lease) => Self { read: Some(read), lead: Some(lead), lease: *lease, ..none },
             State::Lands(read, lead, evidence, version) => {
@@ -66,73 +69,47 @@ impl<'a> Load<'a> {
         }
     }
 
-    fn or(self, landed: Landed) -> Self {
-        let (since, lease) = (self.since.or(landed.since), self.lease.or(landed.lease));
-        Self { since, lease, version: self.version.or(landed.version), ..self }
-    }
-
     fn loaded(self, lead: &'a Lead, evidence: &Evidence, version: u8) -> Self {
         let (since, lease) = (Some(evidence.since), evidence.lease);
         Self { lead: Some(lead), since, lease, version: Some(version), ..self }
     }
+
+    fn moments(&self) -> impl Iterator<Item = Moment> {
+        let seen = self.seat.map(Seat::seen).unwrap_or_default();
+        let seen = seen.into_iter().flatten().map(|(evidence, _)| evidence.since);
+        seen.chain(self.read.map(|read| read.at)).chain(self.since)
+    }
 }
 
-/// Takes the play apart.
-pub(super) fn whole(world: &World, actors: &mut [Actor]) -> Whole {
-    for (number, actor) in (0..).zip(&*actors) {
-        if let Some(lead) = Load::of(&actor.state).lead {
-            let evidence = Evidence { since: world.flights.now(), lease: None };
-            lead.land(evidence, Landing::Value(Bytes::copy_from_slice(&[MARK + number])));
-        }
-    }
-    let open = match world.flights.enter(&KEY.into(), Group::default(), anybody(world)) {
-        Enter::Wait(mut seat) => landed(&mut seat).version,
-        Enter::Lead(_) => None,
-    };
-    let waiting: Vec<_> = actors.iter_mut().map(|actor| waits_for(&mut actor.state)).collect();
-    let loads = actors.iter().map(|actor| Load::of(&actor.state)).zip(&waiting);
-    let loads: Vec<_> = loads.map(|(load, landed)| load.or(*landed)).collect();
-    let mut moments: Vec<_> =
-        loads.iter().flat_map(|load| [load.read.map(|read| read.at), load.since]).flatten().collect();
+/// Looks at the play from outside.
+pub(super) fn whole(world: &World, actors: &[Actor]) -> Whole {
+    let loads: Vec<_> = actors.iter().map(|actor| Load::of(&actor.state)).collect();
+    let mut moments: Vec<_> = loads.iter().flat_map(Load::moments).collect();
     moments.sort_unstable();
     moments.dedup();
     let rank = |moment: Moment| moments.partition_point(|other| *other < moment);
+    let seen = |(evidence, landing): (Evidence, Landing)| {
+        let version = if let Landing::Value(bytes) = landing { Some(bytes[0]) } else { None };
+        (rank(evidence.since), evidence.lease, version)
+    };
+    let leads: Vec<_> = loads.iter().map(|load| load.lead).collect();
+    let waits_for = |seat: &Seat| leads.iter().position(|lead| lead.is_some_and(|lead| lead.has(seat)));
     let place = |(actor, load): (&Actor, &Load<'_>)| Place {
         state: discriminant(&actor.state),
-        read: load.read.map(|read| (rank(read.at), read.saw, read.owes)),
+        stalled: actor.stalled,
+        read: load.read.map(|read| (rank(read.at), read.saw, read.owes, read.reach)),
         since: load.since.map(rank),
         lease: load.lease,
         version: load.version,
+        passed: load.lead.map(|lead| lead.passed().to_vec()).unwrap_or_default(),
+        waits_for: load.seat.and_then(waits_for),
+        seen: load.seat.map(Seat::seen).unwrap_or_default().map(|found| found.map(seen)),
     };
-    let places = actors.iter().zip(&loads).map(place).collect();
-    Whole { entry: world.entry, versions: (world.origin, world.finished), open, places }
-}
-
-/// Joins whatever flight there is.
-fn anybody(world: &World) -> Arrival {
-    Arrival { at: world.flights.now(), saw: None, blind: true }
-}
-
-fn waits_for(state: &mut State) -> Landed {
-    if let State::Waits(_, seat) = state { landed(seat) } else { Landed::default() }
-}
-
-/// What whoever sits in a flight sees: the mark of one that is under way, or what one that is over has landed. Of one
-/// that was abandoned, nothing.
-#[derive(Clone, Copy, Default)]
-struct Landed {
-    since: Option<Moment>,
-    lease: Option<Token>,
-    version: Option<u8>,
-}
-
-fn landed(seat: &mut Seat) -> Landed {
-    let Some((evidence, Landing::Value(bytes))) = seat.landing(patience()).now_or_never().flatten() else {
-        return Landed::default();
-    };
-    let version = Some(bytes[0]);
-    if bytes[0] >= MARK {
-        return Landed { version, ..Landed::default() };
+    Whole {
+        entry: world.entry,
+        versions: (world.origin, world.finished),
+        ended: world.ended,
+        flights: world.flights.listed(KEY, &leads),
+        places: actors.iter().zip(&loads).map(place).collect(),
     }
-    Landed { since: Some(evidence.since), lease: evidence.lease, version }
 }

@@ -1,14 +1,18 @@
 //! One process with its real flights, the store as far as it matters here, and what others do to the key meanwhile.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::actor::{Actor, Choice, Role};
 use super::place::{Whole, whole};
-use crate::engine::single_flight::SingleFlight;
+use crate::engine::flight::SingleFlight;
 use crate::entry::Token;
 use crate::explore::{Model, Next};
 
 pub(super) const KEY: &str = "k";
+
+/// In virtual time that stands still, no leader is overdue that has not stalled.
+const DEADLINE: Duration = Duration::from_secs(1);
 
 /// How callers decide what they may take: as they should, or broken in one place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -20,6 +24,8 @@ pub(super) enum Rule {
     AnyLanding,
     /// What a leader found in the store counts from the answer on, not from the question.
     SinceTheAnswer,
+    /// A caller that cannot have the lease starts its function at once.
+    NoQueue,
 }
 
 /// What stands at the key.
@@ -39,6 +45,10 @@ pub(super) struct World {
     pub(super) origin: u8,
     /// The newest version whose invalidation has finished.
     pub(super) finished: u8,
+    /// How many functions run.
+    pub(super) running: u8,
+    /// Whether an invalidation has ended the flights.
+    pub(super) ended: bool,
 }
 
 impl World {
@@ -55,6 +65,11 @@ impl World {
         let found = self.entry;
         self.entry = found.or(Some(Entry { token, leased: true, version: None }));
         found
+    }
+
+    /// A lease that an overdue leader asked for makes room for another one.
+    pub(super) fn displace(&mut self, token: Token) {
+        self.entry = self.entry.filter(|entry| entry.token != token || entry.version.is_some());
     }
 
     pub(super) fn commit(&mut self, token: Token, version: u8) {
@@ -88,8 +103,9 @@ impl Play {
     }
 
     fn replay(&self) -> (World, Vec<Actor>) {
-        let flights = Arc::new(SingleFlight::new());
-        let mut world = World { rule: self.rule, flights, entry: None, origin: 0, finished: 0 };
+        let flights = Arc::new(SingleFlight::new(DEADLINE));
+        let mut world =
+            World { rule: self.rule, flights, entry: None, origin: 0, finished: 0, running: 0, ended: false };
         let mut actors: Vec<_> = self.cast.iter().enumerate().map(|(me, role)| Actor::new(me, *role)).collect();
         for step in &self.steps {
             let played = actors[step.actor].play(step.choice, &mut world);
@@ -106,7 +122,7 @@ impl Play {
         let then = then.map_err(|why| format!("{name} {why}")).map(|()| {
             let steps = self.steps.iter().copied().chain([step]).collect();
             let choices = choices(&actors);
-            Self { rule: self.rule, cast: self.cast.clone(), steps, choices, key: Some(whole(&world, &mut actors)) }
+            Self { rule: self.rule, cast: self.cast.clone(), steps, choices, key: Some(whole(&world, &actors)) }
         });
         Some(Next { step: format!("{name} {what}"), then })
     }

@@ -11,7 +11,6 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use futures_util::future::select_ok;
 use redis::{Client, ConnectionAddr, RedisError, ServerErrorKind, Value};
-use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::connect::Connection;
@@ -20,8 +19,8 @@ use super::slots::{PerRuntime, given_up};
 use super::topology::{Address, Map, Range, ranges, slot};
 use crate::error::{Error, ErrorKind};
 use crate::policy::breaker::pause;
-use crate::store::{Breaker, Claim, in_runtime};
-use crate::{observe, random};
+use crate::store::{Breaker, Claim};
+use crate::{observe, random, runtime};
 
 /// How long a node has to say what it knows of the map, on a connection that may have to be made for that. Raising it gives
 /// slow networks a chance, and finds out later that all who were asked hang.
@@ -128,7 +127,7 @@ impl Cluster {
 
     /// The node that has a key, once the map has been read.
     pub(super) async fn found(&self, key: &str) -> Result<Arc<Node>, Error> {
-        in_runtime()?;
+        runtime::with_connections()?;
         let mut reading = self.reading.subscribe();
         self.read_again();
         let ended = reading.wait_for(|reading| !matches!(reading, Reading::UnderWay)).await;
@@ -188,7 +187,7 @@ impl Cluster {
 
     /// Sees to it that the map is read again, unless that has just happened.
     pub(super) fn read_again(&self) {
-        let Ok(runtime) = Handle::try_current() else { return };
+        let Ok(runtime) = runtime::with_connections() else { return };
         if self.reader.take(2 * ASK_TIMEOUT) {
             self.reading.send_replace(Reading::UnderWay);
             runtime.spawn(read(Reader(Weak::clone(&self.this))));

@@ -10,7 +10,7 @@ use super::link::{Link, ReadyConnection};
 use super::pushes::Pushes;
 use super::slots::{Numbered, PerRuntime, given_up};
 use crate::error::Error;
-use crate::store::in_runtime;
+use crate::runtime;
 
 /// Where connections come from.
 pub(crate) enum Source {
@@ -75,11 +75,14 @@ pub(crate) enum Destination<'s> {
 impl<'s> Destination<'s> {
     /// A connection to send one command over, if there is one.
     pub(crate) fn ready(&self) -> Result<Option<Connection<'_>>, Error> {
-        let runtime = in_runtime()?;
         Ok(match self {
-            Self::Server(connections) => connections.ready(runtime.id()),
-            Self::Node(node, _) => node.connections.ready(runtime.id()),
-            Self::Ready(link) => Some(Connection { link: Link::Ready(link.boxed_clone()), slot: None }),
+            // A connection that was made in this runtime says that there are timers.
+            Self::Server(connections) => connections.ready(runtime::current()?.id()),
+            Self::Node(node, _) => node.connections.ready(runtime::current()?.id()),
+            Self::Ready(link) => {
+                runtime::with_timers()?;
+                Some(Connection { link: Link::Ready(link.boxed_clone()), slot: None })
+            }
         })
     }
 

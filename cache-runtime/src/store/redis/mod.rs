@@ -185,5 +185,18 @@ fn refused(error: redis::RedisError) -> Error {
         | redis::ErrorKind::ClusterConnectionNotFound => ErrorKind::Unavailable,
         _ => ErrorKind::Rejected,
     };
-    Error::new(kind, format!("Redis: {error}")).with_source(error)
+    let is_of_key = is_of_key(&error);
+    let refused = Error::new(kind, format!("Redis: {error}")).with_source(error);
+    if is_of_key { refused.of_key() } else { refused }
+}
+
+/// Whether the server refuses a key, and not the command: for what is at the key, or because the user may not use it.
+fn is_of_key(error: &redis::RedisError) -> bool {
+    let says = |word| error.detail().is_some_and(|detail| detail.contains(word));
+    match error.code() {
+        Some("WRONGTYPE") => true,
+        Some("NOPERM") => says("key"),
+        // Before Redis 7 an error in a script is an error of the script.
+        _ => says("WRONGTYPE"),
+    }
 }

@@ -7,16 +7,20 @@
 //! A slot lives as long as its task: the task dials, then holds the slot until it is retired or the runtime goes, and
 //! takes the slot out of the list when it is dropped.
 
+use std::any::Any;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::task::Poll;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use futures_util::future::select;
 use redis::AsyncConnectionConfig;
 use redis::aio::MultiplexedConnection;
-use tokio::runtime::{self, Handle};
+use tokio::runtime::{Handle, Id};
 use tokio::sync::{Notify, watch};
 
 use super::connect::Connection;
@@ -28,7 +32,7 @@ use crate::clock::{self, Instant, ServerClock};
 use crate::error::{Error, ErrorKind};
 use crate::policy::breaker;
 use crate::random;
-use crate::store::in_runtime;
+use crate::runtime::{self, Lack};
 
 /// How long making a connection may take, with TLS and authentication: callers do not wait for it longer than their
 /// own deadline, so raising it only gives slow networks a chance.
@@ -95,7 +99,7 @@ impl PerRuntime {
 
     /// The connection of the runtime that the caller is in, once it is made.
     pub(super) async fn connection(&self) -> Result<Connection<'_>, Error> {
-        let runtime = in_runtime()?;
+        let runtime = runtime::with_connections()?;
         if self.ready(runtime.id()).is_none() {
             self.dialing(&runtime).dialed().await?;
         }
@@ -103,7 +107,7 @@ impl PerRuntime {
     }
 
     /// The connection of a runtime.
-    pub(super) fn ready(&self, runtime: runtime::Id) -> Option<Connection<'_>> {
+    pub(super) fn ready(&self, runtime: Id) -> Option<Connection<'_>> {
         let slots = self.slots.load();
         let slot = slots.iter().find(|slot| slot.runtime == runtime)?;
         let link = Link::Own(slot.up.get()?.link.clone());
@@ -166,7 +170,7 @@ impl PerRuntime {
 
     /// A command of the runtime that the caller is in got no answer within its deadline.
     pub(super) fn timed_out(&self) {
-        let Ok(handle) = in_runtime() else { return };
+        let Ok(handle) = runtime::current() else { return };
         self.suspicious.store(true, Ordering::Relaxed);
         let count = |slot: &Arc<Slot>| {
             slot.doubted.notify_one();
@@ -193,7 +197,7 @@ impl Drop for PerRuntime {
 
 /// The connection of one runtime.
 pub(crate) struct Slot {
-    runtime: runtime::Id,
+    runtime: Id,
     /// The connection, once it is made.
     up: OnceLock<Up>,
     dial: watch::Sender<Dial>,
@@ -218,7 +222,7 @@ pub(super) fn given_up() -> Error {
 }
 
 impl Slot {
-    fn new(runtime: runtime::Id, number: u64) -> Self {
+    fn new(runtime: Id, number: u64) -> Self {
         let (dial, _) = watch::channel(Dial::Dialing);
         Self {
             runtime,
@@ -256,8 +260,8 @@ impl Held {
             .set_connection_timeout(Some(CONNECT_TIMEOUT))
             .set_response_timeout(None)
             .set_pipeline_buffer_size(QUEUE);
-        match tokio::time::timeout(CONNECT_TIMEOUT, dial(&client, &config)).await {
-            Ok(Ok(up)) => {
+        match tokio::time::timeout(CONNECT_TIMEOUT, caught(dial(&client, &config))).await {
+            Ok(Ok(Ok(up))) => {
                 if let (Some(time), Some(connections)) = (up.time, self.connections.upgrade()) {
                     connections.clock.said(time);
                 }
@@ -266,7 +270,8 @@ impl Held {
                 self.slot.dial.send_replace(Dial::Up);
                 select(pin!(self.slot.retired.notified()), pin!(self.hung(link))).await;
             }
-            Ok(Err(error)) => self.pause(error.to_string()).await,
+            Ok(Ok(Err(error))) => self.pause(error.to_string()).await,
+            Ok(Err(panic)) => self.pause(panicked(&*panic)).await,
             Err(_) => self.pause(format!("no answer within {CONNECT_TIMEOUT:?}")).await,
         }
     }
@@ -289,6 +294,25 @@ impl Held {
         self.slot.dial.send_replace(Dial::Down(why));
         tokio::time::sleep(breaker::pause(0, random::unit())).await;
     }
+}
+
+/// A panic while connecting is an error: it would end the task without one.
+async fn caught<T>(dial: impl Future<Output = T>) -> Result<T, Box<dyn Any + Send>> {
+    let mut dial = pin!(dial);
+    poll_fn(|context| {
+        catch_unwind(AssertUnwindSafe(|| dial.as_mut().poll(context)))
+            .map_or_else(|panic| Poll::Ready(Err(panic)), |polled| polled.map(Ok))
+    })
+    .await
+}
+
+/// Why connecting panicked: where tokio says that the runtime has no I/O, it is not tried again there.
+fn panicked(panic: &(dyn Any + Send)) -> String {
+    if runtime::says_no_io(panic) {
+        runtime::found_lacking(Lack::Io);
+        return "the tokio runtime has no I/O: build it with `enable_all()` or `enable_io()`".to_owned();
+    }
+    "connecting panicked".to_owned()
 }
 
 impl Drop for Held {
