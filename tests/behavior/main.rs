@@ -24,6 +24,7 @@ mod processes;
 mod recovery;
 mod runtimes;
 mod scopes;
+mod secrets;
 mod served;
 mod shed;
 mod sizes;

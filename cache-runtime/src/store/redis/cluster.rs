@@ -15,7 +15,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::connect::Connection;
-use super::refused;
+use super::refusal::refused;
 use super::slots::{PerRuntime, given_up};
 use super::topology::{Address, Map, Range, ranges, slot};
 use crate::error::{Error, ErrorKind};
@@ -65,7 +65,7 @@ impl Node {
         let mut connection: Connection<'_> = self.connections.connection().await?;
         let answer = connection.link.send(command).await;
         connection.is_replaced_after(&answer);
-        answer.map_err(refused)
+        answer.map_err(|error| refused(&error))
     }
 }
 

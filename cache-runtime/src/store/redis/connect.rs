@@ -8,6 +8,7 @@ use redis::{RedisError, RedisResult, ServerErrorKind};
 use super::cluster::{Cluster, Node, Stay};
 use super::link::{Link, ReadyConnection};
 use super::pushes::Pushes;
+use super::refusal::refused;
 use super::slots::{Numbered, PerRuntime, given_up};
 use crate::error::Error;
 use crate::store::in_runtime;
@@ -29,11 +30,10 @@ impl Source {
         }
     }
 
-    /// The client's error as ours.
-    pub(crate) fn refused(&self, error: RedisError) -> Error {
-        let is_elsewhere = error.redirect_node().is_some();
-        let refused = super::refused(error);
-        if is_elsewhere && !matches!(self, Self::Cluster(_)) {
+    /// The client's error as the cache's.
+    pub(crate) fn refused(&self, error: &RedisError) -> Error {
+        let refused = refused(error);
+        if error.redirect_node().is_some() && !matches!(self, Self::Cluster(_)) {
             return refused.curable("this is one node of a cluster: give its URL to `redis_cluster`");
         }
         refused

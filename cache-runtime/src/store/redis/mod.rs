@@ -5,6 +5,7 @@ mod connect;
 mod dial;
 mod link;
 mod pushes;
+mod refusal;
 mod route;
 mod scripts;
 mod slots;
@@ -16,8 +17,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 pub(crate) use redis::Client;
+use redis::Cmd;
 pub(crate) use redis::aio::ConnectionLike;
-use redis::{Cmd, ServerErrorKind};
 
 use self::cluster::Cluster;
 pub(crate) use self::cluster::{Node, sending_on};
@@ -28,7 +29,7 @@ use self::slots::PerRuntime;
 use super::{Commit, LeaseRequest, Leased, Store, Take};
 use crate::clock::Timestamp;
 use crate::entry::{Header, LEASE_UNTIL, Token};
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 
 /// Entries on a Redis or Valkey server, each a string at the user's own key.
 #[derive(Debug)]
@@ -172,18 +173,4 @@ impl Store for RedisStore {
 /// Milliseconds for `PX`: never zero, which Redis refuses.
 fn millis(ttl: Duration) -> u64 {
     u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX).max(1)
-}
-
-/// The client's error as ours.
-fn refused(error: redis::RedisError) -> Error {
-    let kind = match error.kind() {
-        _ if error.is_timeout() => ErrorKind::Timeout,
-        _ if error.is_io_error() => ErrorKind::Unavailable,
-        redis::ErrorKind::Server(
-            ServerErrorKind::BusyLoading | ServerErrorKind::ClusterDown | ServerErrorKind::MasterDown,
-        )
-        | redis::ErrorKind::ClusterConnectionNotFound => ErrorKind::Unavailable,
-        _ => ErrorKind::Rejected,
-    };
-    Error::new(kind, format!("Redis: {error}")).with_source(error)
 }

@@ -23,6 +23,7 @@ use super::connect::Connection;
 use super::dial::{Up, dial};
 use super::link::Link;
 use super::pushes::Pushes;
+use super::refusal::described;
 use super::topology::Address;
 use crate::clock::{self, Instant, ServerClock};
 use crate::error::{Error, ErrorKind};
@@ -266,7 +267,7 @@ impl Held {
                 self.slot.dial.send_replace(Dial::Up);
                 select(pin!(self.slot.retired.notified()), pin!(self.hung(link))).await;
             }
-            Ok(Err(error)) => self.pause(error.to_string()).await,
+            Ok(Err(error)) => self.pause(described(&error)).await,
             Err(_) => self.pause(format!("no answer within {CONNECT_TIMEOUT:?}")).await,
         }
     }
