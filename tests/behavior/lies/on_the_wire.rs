@@ -86,7 +86,7 @@ async fn what_is_said_of_garbage_is_one_line() {
         liar.lies(On::Everything, says(garbage));
         let events = Events::capture();
         let given_up = async {
-            while cache.health().state() == State::Up {
+            while cache.health().state() != State::Down {
                 word(&cache, &Origin::default(), 7).await;
             }
         };

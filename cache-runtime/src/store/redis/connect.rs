@@ -11,6 +11,7 @@ use super::pushes::Pushes;
 use super::refusal::refused;
 use super::slots::{Numbered, PerRuntime, given_up};
 use crate::error::Error;
+use crate::health::Contact;
 use crate::store::in_runtime;
 
 /// Where connections come from.
@@ -27,6 +28,15 @@ impl Source {
             Self::PerRuntime(connections) => connections.address(),
             Self::Cluster(_) => "the cluster".to_owned(),
             Self::Ready(_) => "the Redis connection".to_owned(),
+        }
+    }
+
+    /// Whether the store has ever answered. A connection of the user's was made before it came here.
+    pub(crate) fn contact(&self) -> Contact {
+        match self {
+            Self::PerRuntime(connections) => connections.contact(),
+            Self::Cluster(cluster) => cluster.contact(),
+            Self::Ready(_) => Contact::Made,
         }
     }
 

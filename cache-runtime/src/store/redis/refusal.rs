@@ -14,6 +14,7 @@ use std::sync::Arc;
 use once_cell::sync::Lazy;
 use redis::{FromRedisValue, ParsingError, RedisError, RedisResult, ServerError, ServerErrorKind, Value};
 
+use super::tls;
 use crate::error::{Error, ErrorKind};
 
 /// The client's error as the cache's.
@@ -83,6 +84,9 @@ fn cause(error: &RedisError) -> Option<&(dyn StdError + 'static)> {
 
 /// A failure on this side of the connection. What an operating system says of it contains nothing of a server's.
 fn local(cause: &(dyn StdError + 'static)) -> Option<Cow<'static, str>> {
+    if let Some(described) = tls::described(cause) {
+        return Some(described.into());
+    }
     let error = cause.downcast_ref::<io::Error>()?;
     if let Some(code) = error.raw_os_error() {
         return Some(io::Error::from_raw_os_error(code).to_string().into());
