@@ -66,6 +66,17 @@ fn wall() -> Duration {
     wall
 }
 
+/// The last second that a server is believed to be in: that before the year 2200. The times in entries end in 2318, and
+/// a value may live for a year from now.
+const LATEST: u64 = 7_258_118_399;
+
+/// Reads a server's answer to `TIME`: seconds since the Unix epoch, and microseconds. `None` for a time that no clock
+/// shows; whoever sends it does not tell its time.
+pub(crate) fn server_time(seconds: u64, micros: u32) -> Option<Duration> {
+    let nanos = micros.checked_mul(1_000).filter(|_| micros < 1_000_000)?;
+    (seconds <= LATEST).then(|| Duration::new(seconds, nanos))
+}
+
 /// How far the clock of a server is from this machine's.
 #[derive(Debug)]
 pub(crate) struct ServerClock {
@@ -90,7 +101,7 @@ impl ServerClock {
     /// The server said that it is `time` since the Unix epoch, just now.
     pub(crate) fn said(&self, time: Duration) {
         let ms = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
-        self.ahead_ms.store(ms(time) - ms(wall()), Ordering::Relaxed);
+        self.ahead_ms.store(ms(time).saturating_sub(ms(wall())), Ordering::Relaxed);
     }
 
     /// Now, on the server's clock; on this machine's while that is not known.
@@ -100,7 +111,7 @@ impl ServerClock {
             ahead => ahead,
         };
         let apart = Duration::from_millis(ahead.unsigned_abs());
-        Timestamp(ticks(if ahead < 0 { wall().saturating_sub(apart) } else { wall() + apart }))
+        Timestamp(ticks(if ahead < 0 { wall().saturating_sub(apart) } else { wall().saturating_add(apart) }))
     }
 }
 
@@ -143,5 +154,23 @@ mod tests {
             let off = clock.now().since(Timestamp(ticks(ahead)));
             assert!(off < Duration::from_secs(1), "{off:?} from what the server said");
         }
+    }
+
+    #[test]
+    fn a_time_that_no_clock_shows_is_not_a_servers_time() {
+        let shown = |seconds, micros| server_time(seconds, micros).map(|time| (time.as_secs(), time.subsec_micros()));
+        for time in [(0, 0), (1_790_000_000, 999_999), (LATEST, 0)] {
+            assert_eq!(shown(time.0, time.1), Some(time));
+        }
+        for (seconds, micros) in [(u64::MAX, 0), (LATEST + 1, 0), (1, 1_000_000), (1, 4_294_968), (1, u32::MAX)] {
+            assert_eq!(shown(seconds, micros), None);
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_as_far_off_as_can_be_said_overflows_nothing() {
+        let clock = ServerClock::default();
+        clock.said(Duration::MAX);
+        assert!(clock.now() > Timestamp::now());
     }
 }

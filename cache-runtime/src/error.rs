@@ -42,7 +42,9 @@ impl ErrorKind {
 
 /// A failure of the cache, never of the cached function.
 ///
-/// Its text never contains a password: URLs are redacted before they get here.
+/// Neither its text nor its source contains a value or a password: URLs are redacted, an answer of a server is described
+/// by its type, and of an error reply only known words are kept. What your own [`Store`](crate::Store) or
+/// [`Codec`](crate::Codec) says is passed on as it is.
 pub struct Error {
     kind: ErrorKind,
     context: String,

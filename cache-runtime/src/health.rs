@@ -13,6 +13,11 @@ pub enum State {
     Down = 1,
     /// It answers again, and gets a growing share of the calls.
     Recovering = 2,
+    /// Nothing was asked of it yet, or it has not been reached since the cache was built; why, if that is known. Its first
+    /// answer makes it [`Up`](Self::Up), enough failures [`Down`](Self::Down).
+    NotContacted = 3,
+    /// The cache is not on the store that the environment names, since that cannot be used; why. It is in this process.
+    Misconfigured = 4,
 }
 
 impl State {
@@ -21,15 +26,19 @@ impl State {
             Self::Up => "up",
             Self::Down => "down",
             Self::Recovering => "recovering",
+            Self::NotContacted => "not yet contacted",
+            Self::Misconfigured => "misconfigured",
         }
     }
 
-    /// The worst comes first.
+    /// The worst comes first. A node of a cluster that no key has led to yet says nothing of how the others fare.
     pub(crate) const fn rank(self) -> u8 {
         match self {
-            Self::Down => 0,
-            Self::Recovering => 1,
-            Self::Up => 2,
+            Self::Misconfigured => 0,
+            Self::Down => 1,
+            Self::Recovering => 2,
+            Self::Up => 3,
+            Self::NotContacted => 4,
         }
     }
 }
@@ -51,7 +60,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// The address of a server, or the kind of another store.
+    /// The address of a server, or what another store is: `the in-process store (64 MiB)`.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -69,7 +78,7 @@ impl Server {
         self.since
     }
 
-    /// Why it was given up, where it is not up.
+    /// Why it is not up, if that is known.
     #[must_use]
     pub fn why(&self) -> Option<&str> {
         self.why.as_deref()
@@ -92,6 +101,21 @@ impl Server {
     pub(crate) fn rank(&self) -> (u8, bool) {
         (self.state.rank(), self.refuses_writes.is_none())
     }
+    /// With what is known of the connections to it.
+    pub(crate) fn contacted(mut self, contact: Contact) -> Self {
+        if let (State::Up, Contact::Never(why)) = (self.state, contact) {
+            (self.state, self.why) = (State::NotContacted, why);
+        }
+        self
+    }
+}
+
+/// Whether a server has ever answered.
+#[derive(Clone, Debug)]
+pub(crate) enum Contact {
+    Made,
+    /// Not yet; and why the last attempt to connect failed, if there was one.
+    Never(Option<String>),
 }
 
 impl fmt::Display for Server {
@@ -128,7 +152,7 @@ impl Health {
         self.servers.first().map(Server::since).unwrap_or_default()
     }
 
-    /// Why that server was given up, where it is not up.
+    /// Why that server is not up, if that is known.
     #[must_use]
     pub fn why(&self) -> Option<&str> {
         self.servers.first().and_then(Server::why)
@@ -139,6 +163,14 @@ impl Health {
     #[must_use]
     pub fn refuses_writes(&self) -> Option<&str> {
         self.servers.iter().find_map(Server::refuses_writes)
+    }
+
+    /// With the reason for which the cache is not on the store that it was meant to be on.
+    pub(crate) fn misconfigured(mut self, why: &str) -> Self {
+        for server in &mut self.servers {
+            (server.state, server.why) = (State::Misconfigured, Some(why.to_owned()));
+        }
+        self
     }
 
     /// The servers: the primaries of a cluster once it has been asked, else the one store. The worst comes first.
@@ -169,7 +201,7 @@ impl Health {
 impl fmt::Display for Health {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let [only] = &self.servers[..] {
-            write!(f, "{only}")?;
+            write!(f, "{} {only}", only.name)?;
         } else {
             let up = self.servers.iter().filter(|server| server.state == State::Up).count();
             write!(f, "{up} of {} servers up", self.servers.len())?;
@@ -202,7 +234,10 @@ mod tests {
             owed_error: Some("no answer".to_owned()),
             degraded: 7,
         };
-        assert_eq!(health.to_string(), "down for 3s (refused), 2 invalidations owed (no answer), 7 calls degraded");
+        assert_eq!(
+            health.to_string(),
+            "db:6379 down for 3s (refused), 2 invalidations owed (no answer), 7 calls degraded"
+        );
         (health.owed, health.owed_error) = (0, None);
         health.servers.push(server("db:6380", State::Up, None));
         assert_eq!(
@@ -225,5 +260,16 @@ mod tests {
             format!("2 of 2 servers up, db:6379 {refuses}, 0 invalidations owed, 7 calls degraded")
         );
         assert_eq!((health.state(), health.refuses_writes()), (State::Up, Some("OOM")));
+    }
+
+    #[test]
+    fn a_server_that_was_never_reached_is_not_up_and_hides_no_other_that_is() {
+        let never = || Contact::Never(Some("refused".to_owned()));
+        let contacted = |state, contact| server("db:6379", state, None).contacted(contact).to_string();
+        assert_eq!(contacted(State::Up, never()), "not yet contacted for 3s (refused)");
+        assert_eq!(contacted(State::Up, Contact::Never(None)), "not yet contacted for 3s");
+        assert_eq!(contacted(State::Up, Contact::Made), "up for 3s");
+        assert_eq!(contacted(State::Down, never()), "down for 3s");
+        assert!(State::Down.rank() < State::Up.rank() && State::Up.rank() < State::NotContacted.rank());
     }
 }

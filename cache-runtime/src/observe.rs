@@ -55,6 +55,11 @@ pub(crate) fn too_long(site: &Site, key: &str, bytes: usize, limit: usize) {
     event!(warn, site, key, bytes, limit, "a value is longer than `max_entry_bytes` and is not stored");
 }
 
+/// A value is longer than what the store keeps; it is returned and not stored.
+pub(crate) fn does_not_fit(site: &Site, key: &str, error: &Error) {
+    event!(warn, site, key, %error, "a value does not fit into the store and is not stored");
+}
+
 /// A function failed, and an old value is served in its place.
 pub(crate) fn served_stale(site: &Site, key: &str) {
     event!(warn, site, key, "the function failed, an old value is served");
@@ -245,6 +250,21 @@ pub(crate) fn not_invalidated(site: &Site, key: &str, error: &Error) {
 /// The default cache could not be made as the environment says.
 pub(crate) fn default_cache_failed(error: &Error) {
     tracing::error!(target: TARGET, %error, "REDIS_URL cannot be used, caching in this process only");
+}
+
+/// A function is first called on a cache in place of the configured one, which could not be built.
+pub(crate) fn cached_elsewhere(site: &Site, why: &str) {
+    let (function, module) = (site.function, site.module);
+    tracing::error!(target: TARGET, function, module, why, "the function is not cached where it was meant to be");
+}
+
+/// A function on a cache without a prefix uses keys of a cache with one.
+pub(crate) fn prefix_is_taken(site: &Site, prefix: &str) {
+    let (function, module, template) = (site.function, site.module, site.template);
+    tracing::error!(
+        target: TARGET, function, module, template, prefix,
+        "a key template begins with the prefix of another cache, and its own cache has none: their keys may be the same"
+    );
 }
 
 /// The default store was chosen.

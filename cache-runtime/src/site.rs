@@ -1,5 +1,7 @@
 //! What is known of a cached function before it is called.
 
+use std::sync::atomic::AtomicBool;
+
 use once_cell::sync::OnceCell;
 use serde::de::DeserializeOwned;
 
@@ -14,13 +16,18 @@ pub struct Site {
     /// The fingerprint of the first type that this function was called with, and the function that computes it: a
     /// generic function has one site and many types.
     first: OnceCell<(usize, u32)>,
+    /// Whether it was told that its cache is in place of one that could not be built.
+    pub(crate) told: AtomicBool,
+    /// Whether it is known that it uses a cache without a prefix.
+    pub(crate) bare: AtomicBool,
 }
 
 impl Site {
     /// The function of this name, in this module, with this key template.
     #[must_use]
     pub const fn new(function: &'static str, module: &'static str, template: &'static str) -> Self {
-        Self { function, module, template, first: OnceCell::new() }
+        let (told, bare) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { function, module, template, first: OnceCell::new(), told, bare }
     }
 
     /// The fingerprint of the value's type.

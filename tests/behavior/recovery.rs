@@ -201,7 +201,7 @@ async fn health_is_one_line_that_says_it_all() {
     let store = FailingStore::default();
     let cache = on(&store);
     sleep(Duration::from_secs(3)).await;
-    assert_eq!(cache.health().to_string(), "up for 3s, 0 invalidations owed, 0 calls degraded");
+    assert_eq!(cache.health().to_string(), "the store up for 3s, 0 invalidations owed, 0 calls degraded");
 
     goes_down(&cache, &store).await;
     answer_entry(&cache, 7).invalidate().await.expect_err("the store is away");
@@ -209,7 +209,7 @@ async fn health_is_one_line_that_says_it_all() {
     assert_eq!((health.since(), health.degraded_calls()), (Duration::ZERO, 100));
     assert_eq!(
         health.to_string(),
-        "down for 0ns (it is away), 1 invalidations owed (the store is not asked since it failed: it is away), \
+        "the store down for 0ns (it is away), 1 invalidations owed (the store is not asked since it failed: it is away), \
          100 calls degraded"
     );
 }

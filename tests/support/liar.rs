@@ -20,6 +20,8 @@ pub enum On {
     Lease,
     /// The script that stores a value.
     Commit,
+    /// The question for the server's time, which every new connection asks.
+    Time,
     /// Everything, from the first word of a connection on.
     Everything,
 }
@@ -150,6 +152,7 @@ impl State {
             On::Lease => is_script && arguments.iter().any(|argument| argument == b"missing"),
             // An entry of a value is longer than one of a lease.
             On::Commit => is_script && arguments.iter().any(|word| word.starts_with(b"\xCA\x02") && word.len() > 48),
+            On::Time => arguments.first().is_some_and(|name| name.eq_ignore_ascii_case(b"TIME")),
             On::Everything => true,
         };
         applies.then(|| lie.clone())

@@ -10,7 +10,8 @@ use cache_runtime::{Cache, Report, redis_cached, report};
 use futures_util::future::join_all;
 use redis::AsyncConnectionConfig;
 use redis::aio::MultiplexedConnection;
-use support::PATIENCE;
+use support::{Events, PATIENCE};
+use tracing::Level;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
@@ -33,6 +34,7 @@ async fn main() {
         "one-caller-default-lease" => say(&default_lease(7).await.to_string()),
         "zipf" => say(&zipf::play(&takes, redis_url()).await),
         "nothing-installed" => say(&outcomes(&join_all([report(counted(7))]).await)),
+        "environment" => environment().await,
         "installed-with-prefix" => {
             let cache = Cache::builder().redis_url(redis_url()).prefix("prod").build().expect("the URL is well formed");
             cache.install().expect("nothing is installed yet");
@@ -59,6 +61,23 @@ async fn main() {
         }
         other => panic!("unknown scenario `{other}`"),
     }
+}
+
+/// What becomes of the `REDIS_URL` of this process: the outcomes of two functions that are called twice each, `health()`,
+/// the error events, and what a builder makes of it that asks for it.
+async fn environment() {
+    let events = Events::capture();
+    let calls = [report(counted(7)).await, report(counted(7)).await, report(timed(7)).await, report(timed(7)).await];
+    say(&outcomes(&calls));
+    say(&Cache::current().health().to_string());
+    let errors = events.at_least(Level::ERROR);
+    let errors = errors.iter().map(|event| {
+        let said = ["why", "error"].into_iter().find_map(|name| event.field(name)).unwrap_or_default();
+        format!("{}: {} ({said})", event.field("function").unwrap_or("the process"), event.message)
+    });
+    say(&errors.collect::<Vec<_>>().join(" | "));
+    let built = Cache::builder().from_env().build();
+    say(&built.map_or_else(|error| error.to_string(), |cache| cache.health().to_string()));
 }
 
 fn number(text: &str) -> u64 {

@@ -56,6 +56,7 @@ const VALUES_LEN: usize = 48;
 #[must_use]
 pub fn plan(site: &'static Site, cache: CacheRef) -> Plan {
     let defaults = cache.get().shared();
+    defaults.is_used_by(site);
     let mut key = String::with_capacity(defaults.prefix.len() + site.template.len() + VALUES_LEN);
     key.push_str(&defaults.prefix);
     let request = Request {

@@ -4,15 +4,16 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Cache, Shared};
+use super::choice::{self, Choice};
+use super::mistakes::Mistakes;
+use super::{Cache, Remark, Shared, prefixes};
 use crate::codec::{BuiltInCodec, Format, Sealed};
 use crate::engine::{DEFAULT_REFRESHES, Engine, Limits, OutagePlan};
 use crate::entry::{MAX_MAX_ENTRY, MIN_MAX_ENTRY, Sizes};
-use crate::error::{Error, ErrorKind};
-use crate::observe;
+use crate::error::Error;
 use crate::policy::DEFAULT_TTL;
 use crate::policy::ttl::{DEFAULT_JITTER, MAX_JITTER, MAX_TTL};
-use crate::store::redis::{Client, ConnectionLike, RedisStore};
+use crate::store::redis::{Client, ConnectionLike, RedisStore, Tls};
 use crate::store::{Backend, Memory, OwnStore, Store};
 
 /// What all the cache steps of one call may take together. A healthy Redis in the same region answers in one or two
@@ -25,9 +26,6 @@ const MAX_DEADLINE: Duration = Duration::from_secs(60);
 
 /// The most refreshes at once: more is no bound.
 const MAX_REFRESHES: usize = 1 << 16;
-
-/// The variable that names the server of a cache which was given no store.
-const URL_VARIABLE: &str = "REDIS_URL";
 
 /// Configures a [`Cache`].
 ///
@@ -58,12 +56,7 @@ pub struct CacheBuilder {
     refreshes: usize,
     outage: OutagePlan,
     sizes: Sizes,
-}
-
-enum Choice {
-    Url(String),
-    Cluster(Vec<String>),
-    Ready(Backend),
+    tls: Tls,
 }
 
 impl CacheBuilder {
@@ -79,6 +72,7 @@ impl CacheBuilder {
             refreshes: DEFAULT_REFRESHES,
             outage: OutagePlan::default(),
             sizes: Sizes::default(),
+            tls: Tls::default(),
         }
     }
 
@@ -88,10 +82,23 @@ impl CacheBuilder {
         self
     }
 
-    /// Stores entries on the server at this URL: `redis://[user:password@]host[:port][/database]`. Connects when first
-    /// used, once for each tokio runtime, and again when a connection is lost; that Redis is away fails nothing.
+    /// Stores entries on the server at this URL: `redis://[user:password@]host[:port][/database]`, `rediss://…` over TLS
+    /// (feature `tls`). Connects when first used, once for each tokio runtime, and again when a connection is lost; that
+    /// Redis is away fails nothing.
+    ///
+    /// Over TLS the server's certificate must be for the host in the URL, and signed by a CA that this machine trusts, or
+    /// one in the file that the environment variable `SSL_CERT_FILE` names, or the one that the builder is given
+    /// (`tls_ca_file`, `tls_ca_pem`). A certificate that is not is an error as a server that is away is: functions run
+    /// without the cache, and [`health`](Cache::health) says why.
     pub fn redis_url(self, url: impl Into<String>) -> Self {
         self.with(Choice::Url(url.into()))
+    }
+
+    /// Stores entries on the server whose URL is in the environment variable `REDIS_URL`, which is read by
+    /// [`build`](Self::build): it is an error there that the variable is not set, is empty or cannot be used. Without
+    /// this, a cache that is given no store is in this process where the variable is not set.
+    pub fn from_env(self) -> Self {
+        self.with(Choice::Environment)
     }
 
     /// Stores entries in the cluster that these nodes belong to: one of them is enough to find the others, and more are
@@ -124,7 +131,25 @@ impl CacheBuilder {
         self.with(Choice::Ready(Backend::Own(OwnStore::new(store))))
     }
 
-    /// Puts `prefix` and `:` before every key, to keep programs, deployments or tenants on one server apart.
+    /// Trusts this CA, and no other, when connecting over TLS: certificates in PEM. Nodes of a cluster are connected to with
+    /// it as well. Behind the feature `tls`.
+    #[cfg(feature = "tls")]
+    pub fn tls_ca_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.tls = Tls::Pem(pem.into());
+        self
+    }
+
+    /// Trusts the CA in this file, and no other, when connecting over TLS, as [`tls_ca_pem`](Self::tls_ca_pem) does. The
+    /// file is read by [`build`](Self::build). Behind the feature `tls`.
+    #[cfg(feature = "tls")]
+    pub fn tls_ca_file(mut self, path: impl Into<std::path::PathBuf>) -> Self {
+        self.tls = Tls::File(path.into());
+        self
+    }
+
+    /// Puts `prefix` and `:` before every key, to keep programs or deployments on one server apart. A prefix is one
+    /// segment, `prod` or `shop-eu`: it contains no `:`, so that the first one in a key ends it. Functions whose templates
+    /// begin with another cache's prefix and use a cache without one are an event.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
         self
@@ -213,93 +238,76 @@ impl CacheBuilder {
     ///
     /// # Errors
     ///
-    /// Of kind [`ErrorKind::Configuration`]: two stores, a URL that is none (shown without its password), a cluster without
-    /// URLs, with a socket or with the number of a database among them, a TTL of zero
-    /// or over a year, a jitter outside of 0.0 to 0.5, a deadline of zero or over a minute, no refreshes or
-    /// outage concurrency or more than 65,536, a degraded TTL of zero or over a minute, entries of less than 1 KiB or more
-    /// than 512 MiB, a prefix with white space, control characters or braces.
+    /// One of kind [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) that names all mistakes, each with the
+    /// cure: several stores, a URL that cannot be used (shown without any part of it that may be secret), a `REDIS_URL`
+    /// that is asked for and not set, `rediss://` without the feature `tls`, a CA that cannot be read or is not used, a
+    /// cluster without URLs, with a socket or with the number of a database among them, a
+    /// [`Memory`] of no entries or of less than 64 KiB, a TTL of zero or over a year, a jitter outside of 0.0 to 0.5, a
+    /// deadline of zero or over a minute, no refreshes or outage concurrency or more than 65,536, a degraded TTL of zero
+    /// or over a minute, entries of less than 1 KiB or more than 512 MiB, a prefix with white space, control characters,
+    /// braces, `:` or `~`.
     pub fn build(mut self) -> Result<Cache, Error> {
-        self.check()?;
-        let backend = match self.store.take() {
-            Some(Choice::Url(url)) => Backend::Redis(RedisStore::open(&url)?),
-            Some(Choice::Cluster(urls)) => Backend::Redis(RedisStore::cluster(&urls)?),
-            Some(Choice::Ready(backend)) => backend,
-            None => default_backend()?,
-        };
-        Ok(self.finish(backend, true))
+        let store = self.store.take();
+        let backend = self.mistakes().reported(choice::open(store, &self.tls))?;
+        Ok(self.finish(backend, Remark::None, true))
     }
 
-    pub(super) fn in_process(self) -> Cache {
-        self.finish(Backend::Memory(Memory::default()), true)
+    /// A cache in this process, in place of one that could not be built.
+    pub(super) fn in_place_of(self, error: &Error) -> Cache {
+        let remark = Remark::InsteadOf(format!("{error}: caching in this process only").into());
+        self.finish(Backend::Memory(Memory::default()), remark, true)
     }
 
     pub(super) fn disabled(self) -> Cache {
-        self.finish(Backend::Memory(Memory::entries(1)), false)
+        self.finish(Backend::Memory(Memory::entries(1)), Remark::None, false)
     }
 
-    fn finish(self, backend: Backend, enabled: bool) -> Cache {
-        let prefix = if self.prefix.is_empty() { String::new() } else { self.prefix + ":" };
+    fn finish(self, backend: Backend, remark: Remark, enabled: bool) -> Cache {
+        let is_shared = enabled && !matches!(backend, Backend::Memory(_));
+        let is_bare = self.prefix.is_empty();
+        let remark = if is_shared && is_bare { Remark::WithoutPrefix } else { remark };
         let limits =
             Limits { deadline: self.deadline, refreshes: self.refreshes, outage: self.outage, sizes: self.sizes };
         let engine = Engine::new(backend, self.format, limits);
-        let shared = Shared { engine, prefix: prefix.into(), ttl: self.ttl, jitter: self.jitter, enabled };
-        Cache { shared: Arc::new(shared) }
+        let prefix = if is_bare { String::new() } else { self.prefix + ":" };
+        let shared =
+            Arc::new(Shared { engine, prefix: prefix.into(), ttl: self.ttl, jitter: self.jitter, enabled, remark });
+        if is_shared && !is_bare {
+            prefixes::register(&shared);
+        }
+        Cache { shared }
     }
 
-    fn check(&self) -> Result<(), Error> {
-        let refuse = |why: String| Err(Error::new(ErrorKind::Configuration, why));
+    /// The mistakes in everything but the store.
+    fn mistakes(&self) -> Mistakes {
+        let mut mistakes = Mistakes::default();
         if self.choices > 1 {
-            return refuse(format!("{} stores are configured: a cache has one", self.choices));
+            mistakes.add(format!(
+                "{} stores are configured, and a cache has one: keep one of `redis_url`, `from_env`, `redis_cluster`, \
+                 `redis_client`, `redis_connection`, `memory` and `store`",
+                self.choices
+            ));
         }
-        if self.ttl.is_zero() || self.ttl > MAX_TTL {
-            return refuse(format!("the default TTL is {:?}: it must be above zero and at most a year", self.ttl));
-        }
+        let (year, minute) = ((MAX_TTL, "a year"), (MAX_DEADLINE, "a minute"));
+        mistakes.check_duration("default TTL", self.ttl, year, "default_ttl(Duration::from_secs(300))");
         if !(0.0..=MAX_JITTER).contains(&self.jitter) {
-            return refuse(format!("the jitter is {}: it must be from 0.0 to {MAX_JITTER:?}", self.jitter));
+            let found = self.jitter;
+            mistakes.add(format!("the jitter is {found}: it must be from 0.0 to {MAX_JITTER:?}, as in `jitter(0.1)`"));
         }
-        if self.deadline.is_zero() || self.deadline > MAX_DEADLINE {
-            return refuse(format!("the deadline is {:?}: it must be above zero and at most a minute", self.deadline));
+        mistakes.check_duration("deadline", self.deadline, minute, "deadline(Duration::from_millis(250))");
+        let counts = 1..=MAX_REFRESHES;
+        mistakes.check_number("the number of refreshes at once", self.refreshes, &counts, "max_refreshes(64)");
+        if let Some(found) = self.outage.concurrency {
+            mistakes.check_number("the outage concurrency", found, &counts, "outage_concurrency(32)");
         }
-        if !(1..=MAX_REFRESHES).contains(&self.refreshes) {
-            return refuse(format!("{} refreshes at once: it must be from 1 to {MAX_REFRESHES}", self.refreshes));
+        if let Some(found) = self.outage.degraded_ttl {
+            mistakes.check_duration("degraded TTL", found, minute, "degraded_ttl(Duration::from_secs(5))");
         }
-        if self.outage.concurrency.is_some_and(|count| !(1..=MAX_REFRESHES).contains(&count)) {
-            return refuse(format!("the outage concurrency must be from 1 to {MAX_REFRESHES}"));
-        }
-        if self.outage.degraded_ttl.is_some_and(|ttl| ttl.is_zero() || ttl > MAX_DEADLINE) {
-            return refuse("the degraded TTL must be above zero and at most a minute".to_owned());
-        }
-        if !(MIN_MAX_ENTRY..=MAX_MAX_ENTRY).contains(&self.sizes.max_entry) {
-            return refuse(format!(
-                "entries of {} bytes at the most: it must be from {MIN_MAX_ENTRY} to {MAX_MAX_ENTRY}",
-                self.sizes.max_entry
-            ));
-        }
-        let odd = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '{' | '}');
-        if let Some(odd) = self.prefix.chars().find(|c| odd(*c)) {
-            return refuse(format!(
-                "the prefix {:?} contains {odd:?}: use letters, digits, `-`, `_`, `.`, `:`",
-                self.prefix
-            ));
-        }
-        Ok(())
+        let lengths = MIN_MAX_ENTRY..=MAX_MAX_ENTRY;
+        mistakes.check_number("the longest entry", self.sizes.max_entry, &lengths, "max_entry_bytes(8 << 20)");
+        mistakes.check_prefix(&self.prefix);
+        mistakes
     }
-}
-
-fn default_backend() -> Result<Backend, Error> {
-    let url = match std::env::var(URL_VARIABLE) {
-        Ok(url) if !url.is_empty() => url,
-        Ok(_) | Err(std::env::VarError::NotPresent) => {
-            observe::default_cache("in this process");
-            return Ok(Backend::Memory(Memory::default()));
-        }
-        Err(std::env::VarError::NotUnicode(_)) => {
-            return Err(Error::new(ErrorKind::Configuration, format!("{URL_VARIABLE} is not valid Unicode")));
-        }
-    };
-    let store = RedisStore::open(&url)?;
-    observe::default_cache(URL_VARIABLE);
-    Ok(Backend::Redis(store))
 }
 
 impl fmt::Debug for CacheBuilder {
@@ -319,35 +327,4 @@ impl fmt::Debug for CacheBuilder {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn configurations_that_make_no_sense_are_refused_with_the_cure() {
-        let refused = |builder: CacheBuilder| {
-            let error = builder.build().expect_err("makes no sense");
-            assert_eq!(error.kind(), ErrorKind::Configuration);
-            error.to_string()
-        };
-        let memory = || Cache::builder().memory(Memory::entries(1));
-        assert!(refused(memory().redis_url("redis://db")).contains("2 stores"));
-        assert!(refused(memory().default_ttl(Duration::ZERO)).contains("above zero"));
-        assert!(refused(memory().default_ttl(Duration::MAX)).contains("at most a year"));
-        assert!(refused(memory().jitter(f64::NAN)).contains("from 0.0 to 0.5"));
-        assert!(refused(memory().jitter(0.6)).contains("0.6"));
-        assert!(refused(memory().deadline(Duration::ZERO)).contains("deadline"));
-        assert!(refused(memory().outage_concurrency(0)).contains("outage concurrency"));
-        assert!(refused(memory().degraded_ttl(Duration::from_secs(3600))).contains("degraded TTL"));
-        assert!(refused(memory().max_refreshes(0)).contains("from 1 to 65536"));
-        assert!(refused(memory().max_entry_bytes(8)).contains("from 1024 to 536870912"));
-        assert!(refused(memory().prefix("a b")).contains("' '"));
-        let url = refused(Cache::builder().redis_url("http://ada:hunter2@db"));
-        assert!(url.contains("http://***@db") && !url.contains("hunter2"), "{url}");
-    }
-
-    #[test]
-    fn a_builder_does_not_print_its_url() {
-        let shown = format!("{:?}", Cache::builder().redis_url("redis://:hunter2@db"));
-        assert!(!shown.contains("hunter2"), "{shown}");
-    }
-}
+mod tests;

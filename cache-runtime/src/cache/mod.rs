@@ -1,9 +1,13 @@
 //! The handle of a cache, and the process's default one.
 
 mod builder;
+mod choice;
+mod mistakes;
+mod prefixes;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use once_cell::sync::OnceCell;
@@ -13,6 +17,7 @@ use crate::engine::Engine;
 use crate::error::{Error, ErrorKind};
 use crate::health::Health;
 use crate::observe;
+use crate::site::Site;
 
 /// A cache: a store, and the defaults of the functions that use it. Cheap to clone; clones share everything.
 ///
@@ -30,6 +35,35 @@ pub(crate) struct Shared {
     pub(crate) ttl: Duration,
     pub(crate) jitter: f64,
     pub(crate) enabled: bool,
+    remark: Remark,
+}
+
+/// What is to be said of this cache to each function that uses it.
+enum Remark {
+    None,
+    /// It is in place of one that could not be built, for this reason.
+    InsteadOf(Box<str>),
+    /// It has no prefix, and its store is shared with others.
+    WithoutPrefix,
+}
+
+impl Shared {
+    /// A function is about to use this cache.
+    pub(crate) fn is_used_by(&self, site: &'static Site) {
+        match &self.remark {
+            Remark::None => {}
+            Remark::InsteadOf(why) => {
+                if !site.told.load(Ordering::Relaxed) && !site.told.swap(true, Ordering::Relaxed) {
+                    observe::cached_elsewhere(site, why);
+                }
+            }
+            Remark::WithoutPrefix => {
+                if !site.bare.load(Ordering::Relaxed) && !site.bare.swap(true, Ordering::Relaxed) {
+                    prefixes::meets(site);
+                }
+            }
+        }
+    }
 }
 
 static CURRENT: OnceCell<Cache> = OnceCell::new();
@@ -70,13 +104,16 @@ impl Cache {
     }
 
     /// The process's cache: the installed one. Where none is installed when this is first asked, it is made then, and
-    /// stays: on `REDIS_URL` where that is set, else in this process ([`Memory`](crate::Memory)). A `REDIS_URL` that
-    /// makes no sense is an error event, and the cache is in this process.
+    /// stays: on `REDIS_URL` where that is set, else in this process ([`Memory`](crate::Memory)).
+    ///
+    /// Where `REDIS_URL` is set and cannot be used, the cache is in this process: that is an error event, here and at the
+    /// first use of each function, and [`health`](Self::health) is [`Misconfigured`](crate::State::Misconfigured) and
+    /// says why. A program that would rather not start builds its cache with [`from_env`](CacheBuilder::from_env).
     pub fn current() -> &'static Self {
         CURRENT.get_or_init(|| {
             CacheBuilder::new().build().unwrap_or_else(|error| {
                 observe::default_cache_failed(&error);
-                CacheBuilder::new().in_process()
+                CacheBuilder::new().in_place_of(&error)
             })
         })
     }
@@ -100,7 +137,11 @@ impl Cache {
     /// it. Asks nobody, so it is cheap enough for every probe.
     #[must_use]
     pub fn health(&self) -> Health {
-        self.shared.engine.health()
+        let health = self.shared.engine.health();
+        match &self.shared.remark {
+            Remark::InsteadOf(why) => health.misconfigured(why),
+            Remark::None | Remark::WithoutPrefix => health,
+        }
     }
 
     pub(crate) fn shared(&self) -> &Shared {

@@ -237,12 +237,57 @@ impl Coding for OfCache {
 
 /// A codec's failure to encode.
 fn cannot_encode<T>(cause: impl std::error::Error + Send + Sync + 'static) -> Error {
-    Error::new(ErrorKind::Codec, format!("cannot encode a `{}`", std::any::type_name::<T>())).with_source(cause)
+    let why = category(&cause.to_string());
+    Error::new(ErrorKind::Codec, format!("cannot encode a `{}`: {why}", std::any::type_name::<T>()))
 }
 
 /// A codec's failure to decode.
 fn cannot_decode<T>(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
-    Error::new(ErrorKind::Codec, format!("cannot decode a `{}`", std::any::type_name::<T>())).with_source(cause)
+    let why = category(&cause.into().to_string());
+    Error::new(ErrorKind::Codec, format!("cannot decode a `{}`: {why}", std::any::type_name::<T>()))
+}
+
+/// How serde and the formats begin what they say of a value or of bytes. What follows can be the value.
+const CATEGORIES: [&str; 30] = [
+    "invalid type",
+    "invalid value",
+    "invalid length",
+    "invalid number",
+    "invalid escape",
+    "invalid unicode code point",
+    "unknown variant",
+    "unknown field",
+    "missing field",
+    "duplicate field",
+    "bytes are left over",
+    "trailing characters",
+    "EOF while parsing",
+    "Hit the end of buffer",
+    "UnexpectedEnd",
+    "UnexpectedVariant",
+    "LimitExceeded",
+    "IO error while reading",
+    "wrong msgpack marker",
+    "numeric cast found out of range",
+    "number out of range",
+    "array had incorrect length",
+    "string found to be invalid utf8",
+    "Tried to parse invalid utf-8",
+    "depth limit exceeded",
+    "recursion limit exceeded",
+    "key must be a string",
+    "expected",
+    "attempt to serialize struct, sequence or map with unknown length",
+    "The length of a sequence must be known",
+];
+
+/// What may be shown of a format's error: the category that it belongs to. An error of serde contains the value that it
+/// is about, and an error's source is printed by `{:?}` and by `anyhow`, so the rest is left out and no source is kept.
+fn category(text: &str) -> &'static str {
+    let known = CATEGORIES.iter().find(|category| text.starts_with(**category));
+    known
+        .copied()
+        .unwrap_or("the format or the type refuses it (the reason is left out, since it may contain the value)")
 }
 
 #[cfg(test)]

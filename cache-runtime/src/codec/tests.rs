@@ -93,3 +93,62 @@ fn message_pack_survives_untagged_flatten_and_skipped_fields() {
     MessagePack::encode(&value, &mut bytes).expect("encodes");
     assert_eq!(MessagePack::decode::<Outer>(&bytes).expect("decodes"), value);
 }
+
+/// A text that its type refuses to write and to read, and says so in full.
+#[derive(Debug)]
+struct Refused(&'static str);
+
+impl Serialize for Refused {
+    fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        Err(serde::ser::Error::custom(self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Refused {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).and_then(|text| Err(serde::de::Error::custom(text)))
+    }
+}
+
+fn an_error_contains_nothing_of_the_value<C: Codec>() {
+    const SECRET: &str = "hunter2 and more";
+    let mut bytes = Vec::new();
+    C::encode(&SECRET, &mut bytes).expect("a text");
+    let decoded = [
+        C::decode::<(u64, u64)>(&bytes).map(drop),
+        C::decode::<Plan>(&bytes).map(drop),
+        C::decode::<Account>(&bytes).map(drop),
+        C::decode::<Refused>(&bytes).map(drop),
+        C::encode(&Refused(SECRET), &mut Vec::new()),
+    ];
+    for error in decoded.into_iter().filter_map(Result::err) {
+        let shown = format!("{error} {error:?}");
+        assert!(!shown.contains("hunter2"), "{shown}");
+        assert!(std::error::Error::source(&error).is_none(), "{shown}");
+    }
+}
+
+#[test]
+fn an_error_of_message_pack_contains_nothing_of_the_value() {
+    an_error_contains_nothing_of_the_value::<MessagePack>();
+    let error = MessagePack::decode::<String>(b"\x07").expect_err("a number");
+    assert_eq!(error.to_string(), "cannot decode a `alloc::string::String`: invalid type");
+}
+
+#[cfg(feature = "json")]
+#[test]
+fn an_error_of_json_contains_nothing_of_the_value() {
+    an_error_contains_nothing_of_the_value::<Json>();
+}
+
+#[cfg(feature = "bincode")]
+#[test]
+fn an_error_of_bincode_contains_nothing_of_the_value() {
+    an_error_contains_nothing_of_the_value::<Bincode>();
+}
+
+#[cfg(feature = "postcard")]
+#[test]
+fn an_error_of_postcard_contains_nothing_of_the_value() {
+    an_error_contains_nothing_of_the_value::<Postcard>();
+}

@@ -198,14 +198,17 @@ impl Fill {
         }
     }
 
-    /// Who waits gets the entry, and so does the store, unless it is too long.
+    /// Waiting callers get the entry, and so does the store, unless it is too long for the cache or for the store.
     fn storing(&self, Written { bytes, size }: Written, lifetime: Duration) -> Ending {
-        let (sizes, Request { site, key, .. }) = (&self.call.cache.engine().sizes, &self.call.request);
-        let fate = if sizes.allow(size) {
-            Fate::Commit(bytes.clone(), lifetime)
-        } else {
-            observe::too_long(site, key, size, sizes.max_entry);
+        let (engine, Request { site, key, .. }) = (self.call.cache.engine(), &self.call.request);
+        let fate = if !engine.sizes.allow(size) {
+            observe::too_long(site, key, size, engine.sizes.max_entry);
             Fate::Release(self.pause())
+        } else if let Err(error) = engine.backend.fits(key, bytes.len()) {
+            observe::does_not_fit(site, key, &error);
+            Fate::Release(self.pause())
+        } else {
+            Fate::Commit(bytes.clone(), lifetime)
         };
         Ending { landing: Landing::Value(bytes), fate }
     }

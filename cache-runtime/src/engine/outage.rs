@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 
 use super::Engine;
 use crate::error::ErrorKind;
-use crate::health::Server;
+use crate::health::{Contact, Server};
 use crate::policy::breaker::pause;
 use crate::store::{Backend, Breaker, Budget, Memory, Node, Store};
 use crate::{random, runtime};
@@ -110,14 +110,14 @@ impl Engine {
 
     /// How each server fares; the worst comes first.
     pub(super) fn servers(&self) -> Vec<Server> {
-        let nodes = match &self.backend {
-            Backend::Redis(store) => store.nodes(),
-            Backend::Memory(_) | Backend::Own(_) => Vec::new(),
+        let (nodes, contact) = match &self.backend {
+            Backend::Redis(store) => (store.nodes(), store.contact()),
+            Backend::Memory(_) | Backend::Own(_) => (Vec::new(), Contact::Made),
         };
-        let mut servers: Vec<_> = nodes.iter().map(|node| node.breaker.condition()).collect();
+        let mut servers: Vec<_> = nodes.iter().map(|node| node.condition()).collect();
         // In a cluster it counts for the keys that no node has.
         if servers.is_empty() || self.outage.breaker.is_shut() {
-            servers.push(self.outage.breaker.condition());
+            servers.push(self.outage.breaker.condition().contacted(contact));
         }
         servers.sort_by_key(Server::rank);
         servers

@@ -83,6 +83,7 @@ impl Engine {
             );
             return Err(Error::new(ErrorKind::TooLarge, why));
         }
+        self.backend.fits(&request.key, written.bytes.len())?;
         Ok((written.bytes, ttl::with_windows(lifetime, outlives)))
     }
 

@@ -81,7 +81,7 @@ impl Breaker {
     /// yet.
     pub(crate) fn refuses(&self) -> Option<Error> {
         match self.state() {
-            State::Up => None,
+            State::Up | State::NotContacted | State::Misconfigured => None,
             State::Down => Some(self.shut()),
             State::Recovering => {
                 let back_for = self.back_for(&mut self.lock())?;

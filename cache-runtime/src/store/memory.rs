@@ -1,37 +1,35 @@
 //! The in-process store: the default of a program without Redis, under the same lease contract.
 
+mod values;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
-use quick_cache::Weighter;
-use quick_cache::sync::Cache;
 
+use self::values::{Bound, Values, cost};
 use super::transition::{renew_at, withdraw_at};
 use super::{Admission, Commit, Expiry, LeaseRequest, Leased, Store, Withdrawal, admit, commits};
 use crate::clock::{self, Instant, Timestamp};
 use crate::entry::{Header, Token};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::sharded::Sharded;
 
 /// The bound of a store that nobody gave one, in bytes: enough for a hundred thousand small values, small enough for a
 /// container.
 const DEFAULT_BYTES: u64 = 64 << 20;
 
-/// What an entry costs besides its key and its bytes, roughly.
-const ENTRY_OVERHEAD: u64 = 96;
-
-/// The size that the map is laid out for before it grows.
-const TYPICAL_ENTRY: u64 = 512;
+/// The fewest bytes that a store is bounded by: less was meant in other units.
+const MIN_BYTES: u64 = 64 << 10;
 
 /// A store in this process: bounded, expiring, the least useful entries leave first (`quick_cache`, S3-FIFO).
 ///
-/// Values stand in the bounded map. Leases stand beside it, in a map that only running fills occupy, so that a full
-/// store forgets values and never that somebody is loading one.
+/// Values are in the bounded map. Leases are beside it, in a map that only running fills occupy, so that a full store
+/// forgets values and never that somebody is loading one.
 pub struct Memory {
-    values: Cache<Arc<str>, Stored, Weight>,
+    values: Values,
     leases: Sharded<HashMap<Arc<str>, Stored>>,
 }
 
@@ -51,37 +49,61 @@ impl Stored {
     }
 }
 
-#[derive(Clone, Copy)]
-enum Weight {
-    Entries,
-    Bytes,
-}
-
-impl Weighter<Arc<str>, Stored> for Weight {
-    fn weight(&self, key: &Arc<str>, stored: &Stored) -> u64 {
-        match self {
-            Self::Entries => 1,
-            Self::Bytes => (key.len() + stored.bytes.len()) as u64 + ENTRY_OVERHEAD,
-        }
-    }
-}
-
 impl Memory {
-    /// A store of at most `count` values, however large.
+    /// A store of at most `count` values, however large. [`build`](crate::CacheBuilder::build) refuses a count of zero.
     #[must_use]
     pub fn entries(count: u32) -> Self {
-        Self::with(count as usize, u64::from(count), Weight::Entries)
+        Self::with(Bound::Entries(count))
     }
 
-    /// A store of at most `bytes` bytes: keys, values and about a hundred for each entry.
+    /// A store of at most `bytes` bytes, as `64 << 20` is for 64 MiB. Counted are keys, values and what it takes to keep
+    /// them, about 200 bytes an entry; a full store takes what it is bounded by, within 15 %.
+    ///
+    /// It keeps values that take up to half of the bound; where the bound is 32 MiB or more, values of at least 12 MiB. A
+    /// longer value is returned by its function and not stored, with an event, and putting it is an error.
+    /// [`build`](crate::CacheBuilder::build) refuses less than 64 KiB.
     #[must_use]
     pub fn bytes(bytes: u64) -> Self {
-        let entries = usize::try_from(bytes / TYPICAL_ENTRY).unwrap_or(usize::MAX).max(1);
-        Self::with(entries, bytes, Weight::Bytes)
+        Self::with(Bound::Bytes(bytes))
     }
 
-    fn with(entries: usize, capacity: u64, weight: Weight) -> Self {
-        Self { values: Cache::with_weighter(entries, capacity, weight), leases: Sharded::new() }
+    fn with(bound: Bound) -> Self {
+        Self { values: Values::new(bound), leases: Sharded::new() }
+    }
+
+    /// What makes this a store that nobody can want, and what to write instead.
+    pub(crate) fn mistake(&self) -> Option<String> {
+        match self.values.bound {
+            Bound::Entries(0) => Some(
+                "`Memory::entries(0)` keeps nothing: write how many values there may be, as `Memory::entries(10_000)`, \
+                 or use `Cache::disabled()` to cache nothing"
+                    .to_owned(),
+            ),
+            Bound::Bytes(bytes) if bytes < MIN_BYTES => Some(format!(
+                "`Memory::bytes({bytes})` is too small: it must be at least {MIN_BYTES}; 64 MiB are \
+                 `Memory::bytes(64 << 20)`"
+            )),
+            Bound::Entries(_) | Bound::Bytes(_) => None,
+        }
+    }
+
+    /// The bound, as people write it.
+    pub(crate) fn bound(&self) -> impl fmt::Display {
+        self.values.bound
+    }
+
+    /// Whether an entry of this length at this key is one to keep.
+    pub(crate) fn fits(&self, key: &str, entry: usize) -> Result<(), Error> {
+        let (cost, largest) = (cost(key.len(), entry), self.values.bound.largest());
+        if cost <= largest {
+            return Ok(());
+        }
+        let context = format!(
+            "an entry of {entry} bytes takes {cost}, and an in-process store of {} keeps none of more than {largest}: \
+             raise `Memory::bytes`",
+            self.values.bound
+        );
+        Err(Error::new(ErrorKind::TooLarge, context))
     }
 
     /// The leases of the shard that `key` is in. Whoever holds the guard is the only writer of the key.
@@ -96,7 +118,7 @@ impl Memory {
 
     /// Stores a value for `ttl`.
     pub(crate) fn insert(&self, key: &str, bytes: Bytes, ttl: Duration) {
-        self.values.insert(key.into(), Stored { bytes, expires: clock::now() + ttl });
+        self.values.insert(key, &Stored { bytes, expires: clock::now() + ttl });
     }
 
     /// Forgets a value.
@@ -106,7 +128,7 @@ impl Memory {
 
     /// Forgets the values whose keys do not pass.
     pub(crate) fn retain(&self, passes: impl Fn(&str) -> bool) {
-        self.values.retain(|key, _| passes(key));
+        self.values.retain(passes);
     }
 
     fn stored(&self, key: &str) -> Option<Stored> {
@@ -136,7 +158,7 @@ impl Shard<'_> {
             self.leases.insert(key.into(), stored);
             self.store.values.remove(key);
         } else {
-            self.store.values.insert(key.into(), stored);
+            self.store.values.insert(key, &stored);
             self.leases.remove(key);
         }
     }
@@ -193,6 +215,7 @@ impl Store for Memory {
     }
 
     async fn commit(&self, key: &str, token: Token, entry: Bytes, ttl: Duration) -> Result<Commit, Error> {
+        self.fits(key, entry.len())?;
         let mut shard = self.shard(key);
         if !commits(shard.current(key).as_ref().map(|stored| &stored.bytes[..]), token) {
             return Ok(Commit::Lost);
@@ -216,6 +239,7 @@ impl Store for Memory {
     }
 
     async fn put(&self, key: &str, entry: Bytes, ttl: Duration) -> Result<(), Error> {
+        self.fits(key, entry.len())?;
         self.shard(key).write(key, entry, clock::now() + ttl);
         Ok(())
     }

@@ -147,9 +147,17 @@ impl Backend {
     /// The store, as people know it.
     pub(crate) fn name(&self) -> String {
         match self {
-            Self::Memory(_) => "the in-process store".to_owned(),
+            Self::Memory(memory) => format!("the in-process store ({})", memory.bound()),
             Self::Redis(store) => store.name(),
             Self::Own(_) => "the store".to_owned(),
+        }
+    }
+
+    /// Whether an entry of this length at this key is one that the store keeps, as far as it says so beforehand.
+    pub(crate) fn fits(&self, key: &str, entry: usize) -> Result<(), Error> {
+        match self {
+            Self::Memory(memory) => memory.fits(key, entry),
+            Self::Redis(_) | Self::Own(_) => Ok(()),
         }
     }
 

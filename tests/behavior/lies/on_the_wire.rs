@@ -86,7 +86,7 @@ async fn what_is_said_of_garbage_is_one_line() {
         liar.lies(On::Everything, says(garbage));
         let events = Events::capture();
         let given_up = async {
-            while cache.health().state() == State::Up {
+            while cache.health().state() != State::Down {
                 word(&cache, &Origin::default(), 7).await;
             }
         };
@@ -124,6 +124,39 @@ async fn answers_of_another_type_than_was_asked_for() {
         (On::Commit, b"%0\r\n"),
     ] {
         survives(&answer.escape_ascii().to_string(), on, says(answer)).await;
+    }
+}
+
+// The arithmetic on such a time once ended the task that makes the connection, and with it every connection.
+#[tokio::test]
+async fn times_that_no_clock_shows() {
+    for time in [
+        &b"*2\r\n$20\r\n18446744073709551615\r\n$6\r\n999999\r\n"[..],
+        b"*2\r\n$20\r\n18446744073709551615\r\n$10\r\n4294967295\r\n",
+        b"*2\r\n$10\r\n1790000000\r\n$7\r\n4294968\r\n",
+        b"*2\r\n$10\r\n1790000000\r\n$7\r\n1000000\r\n",
+        b"*2\r\n$19\r\n9223372036854775807\r\n$1\r\n0\r\n",
+        b"*2\r\n$12\r\n250000000000\r\n$1\r\n0\r\n",
+        b"*2\r\n$2\r\n-1\r\n$1\r\n0\r\n",
+        b"*2\r\n:1790000000\r\n:-1\r\n",
+        b"*1\r\n:1790000000\r\n",
+        b"*0\r\n",
+        b"$4\r\nnoon\r\n",
+        b"_\r\n",
+        b"-ERR unknown command 'TIME'\r\n",
+    ] {
+        let server = RedisServer::start().await;
+        let liar = Liar::before(&server).await;
+        let (cache, origin) = (cache_at(&liar.url()), Origin::default());
+        liar.lies(On::Time, says(time));
+        let events = Events::capture();
+        let shown = time.escape_ascii().to_string();
+        for _ in 0..2 {
+            assert_eq!(word(&cache, &origin, 7).await, "word 7, run 1", "{shown}");
+        }
+        assert_eq!(events.at_least(Level::WARN), [], "{shown}");
+        let told = events.all().iter().filter(|event| event.message.contains("does not tell its time")).count();
+        assert_eq!(told, 1, "{shown}");
     }
 }
 

@@ -14,10 +14,11 @@ use redis::{Client, ConnectionAddr, RedisError, ServerErrorKind, Value};
 use tokio::sync::watch;
 
 use super::connect::Connection;
-use super::refused;
+use super::refusal::refused;
 use super::slots::{PerRuntime, given_up};
 use super::topology::{Address, Map, Range, ranges, slot};
 use crate::error::{Error, ErrorKind};
+use crate::health::{Contact, Server};
 use crate::policy::breaker::pause;
 use crate::store::{Breaker, Claim};
 use crate::{observe, random, runtime};
@@ -50,6 +51,11 @@ impl Node {
         Arc::new(Self { address, connections: PerRuntime::new(client), breaker })
     }
 
+    /// How this node fares.
+    pub(crate) fn condition(&self) -> Server {
+        self.breaker.condition().contacted(self.connections.contact())
+    }
+
     /// Asks this node for a key, whether it has it or not: to find out how the node fares.
     pub(crate) async fn get(&self, key: &str) -> Result<(), Error> {
         self.ask(redis::cmd("GET").arg(key)).await.map(drop)
@@ -64,7 +70,7 @@ impl Node {
         let mut connection: Connection<'_> = self.connections.connection().await?;
         let answer = connection.link.send(command).await;
         connection.is_replaced_after(&answer);
-        answer.map_err(refused)
+        answer.map_err(|error| refused(&error))
     }
 }
 
@@ -90,34 +96,49 @@ enum Reading {
 }
 
 impl Cluster {
-    /// A cluster that has these nodes, and others.
-    pub(super) fn new(clients: Vec<Client>) -> Result<Arc<Self>, Error> {
-        let refuse = |why: &str| Error::new(ErrorKind::Configuration, why.to_owned());
-        let seed = |client: Client| {
-            let info = client.get_connection_info();
-            if info.redis_settings().db() != 0 {
-                return Err(refuse("a cluster has one database: leave the number out of its URLs"));
-            }
-            let address = Address::of(info.addr())
-                .ok_or_else(|| refuse("the nodes of a cluster have hosts and ports, not sockets in the file system"))?;
-            Ok(Node::new(address, client))
-        };
-        let client = clients.first().ok_or_else(|| refuse("a cluster needs the URL of one of its nodes"))?.clone();
-        let seeds = clients.into_iter().map(seed).collect::<Result<_, _>>()?;
+    /// A cluster that has these nodes, and others; the first is connected to by this client, and so are those that are
+    /// found.
+    pub(super) fn new(client: Client, seeds: Vec<Arc<Node>>) -> Arc<Self> {
         let (reading, _) = watch::channel(Reading::UnderWay);
-        Ok(Arc::new_cyclic(|this| Self {
+        Arc::new_cyclic(|this| Self {
             seeds,
             client,
             map: ArcSwap::default(),
             reader: Claim::default(),
             reading,
             this: Weak::clone(this),
-        }))
+        })
+    }
+
+    /// A node that is named by its URL.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, and what to write.
+    pub(super) fn seed(client: Client) -> Result<Arc<Node>, &'static str> {
+        let info = client.get_connection_info();
+        if info.redis_settings().db() != 0 {
+            return Err("has the number of a database, and a cluster has only one: leave the number out");
+        }
+        let address = Address::of(info.addr()).ok_or(
+            "is a socket in the file system, and the nodes of a cluster have hosts and ports: write redis://host:port/",
+        )?;
+        Ok(Node::new(address, client))
     }
 
     /// The node that has a key, where the map says so.
     pub(super) fn node(&self, key: &str) -> Option<Arc<Node>> {
         self.map.load().owner(slot(key)).map(Arc::clone)
+    }
+
+    /// Whether any node has ever answered; else why the last attempt to connect to one that the user named failed.
+    pub(super) fn contact(&self) -> Contact {
+        let nodes = self.nodes();
+        let contacts = nodes.iter().chain(&self.seeds).map(|node| node.connections.contact());
+        contacts.fold(Contact::Never(None), |known, contact| match (known, contact) {
+            (Contact::Made, _) | (_, Contact::Made) => Contact::Made,
+            (Contact::Never(known), Contact::Never(why)) => Contact::Never(why.or(known)),
+        })
     }
 
     /// All nodes that have keys, once the map was read.

@@ -8,8 +8,10 @@ use redis::{RedisError, RedisResult, ServerErrorKind};
 use super::cluster::{Cluster, Node, Stay};
 use super::link::{Link, ReadyConnection};
 use super::pushes::Pushes;
+use super::refusal::refused;
 use super::slots::{Numbered, PerRuntime, given_up};
 use crate::error::Error;
+use crate::health::Contact;
 use crate::runtime;
 
 /// Where connections come from.
@@ -29,11 +31,19 @@ impl Source {
         }
     }
 
-    /// The client's error as ours.
-    pub(crate) fn refused(&self, error: RedisError) -> Error {
-        let is_elsewhere = error.redirect_node().is_some();
-        let refused = super::refused(error);
-        if is_elsewhere && !matches!(self, Self::Cluster(_)) {
+    /// Whether the store has ever answered. A connection of the user's was made before it came here.
+    pub(crate) fn contact(&self) -> Contact {
+        match self {
+            Self::PerRuntime(connections) => connections.contact(),
+            Self::Cluster(cluster) => cluster.contact(),
+            Self::Ready(_) => Contact::Made,
+        }
+    }
+
+    /// The client's error as the cache's.
+    pub(crate) fn refused(&self, error: &RedisError) -> Error {
+        let refused = refused(error);
+        if error.redirect_node().is_some() && !matches!(self, Self::Cluster(_)) {
             return refused.curable("this is one node of a cluster: give its URL to `redis_cluster`");
         }
         refused

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, ProtocolVersion, RedisError, RedisResult};
+use redis::{AsyncConnectionConfig, Client, FromRedisValue, ProtocolVersion, RedisError, RedisResult, Value};
 
 use super::connect::is_dead;
 use super::pushes::Pushes;
@@ -16,7 +16,7 @@ pub(super) struct Up {
     pub(super) link: MultiplexedConnection,
     /// What the server pushes over it, if it does.
     pub(super) pushes: Option<Arc<Pushes>>,
-    /// The server's time, since the Unix epoch, where it tells.
+    /// The server's time, since the Unix epoch, if it told a plausible one.
     pub(super) time: Option<Duration>,
 }
 
@@ -28,13 +28,23 @@ pub(super) struct Up {
 pub(super) async fn dial(client: &Client, config: &AsyncConnectionConfig) -> RedisResult<Up> {
     let mut up = connect(client, config).await?;
     let asked = clock::now();
-    match redis::cmd("TIME").query_async::<(u64, u32)>(&mut up.link).await {
-        // It read its clock about half-way between question and answer.
-        Ok((seconds, micros)) => up.time = Some(Duration::new(seconds, micros * 1000) + (clock::now() - asked) / 2),
+    // A `TIME` that cannot be read is no reason to do without the server, so it is not read as a type of the client's.
+    let said = match redis::cmd("TIME").query_async::<Value>(&mut up.link).await {
         Err(error) if is_dead(&error) => return Err(error),
-        Err(_) => observe::no_server_time(),
+        answer => answer.ok(),
+    };
+    // The server read its clock about half-way between the question and the answer.
+    up.time = said.and_then(read_time).map(|time| time + (clock::now() - asked) / 2);
+    if up.time.is_none() {
+        observe::no_server_time();
     }
     Ok(up)
+}
+
+/// The time in an answer to `TIME`, if there is a plausible one.
+fn read_time(answer: Value) -> Option<Duration> {
+    let (seconds, micros) = FromRedisValue::from_redis_value(answer).ok()?;
+    clock::server_time(seconds, micros)
 }
 
 async fn connect(client: &Client, config: &AsyncConnectionConfig) -> RedisResult<Up> {

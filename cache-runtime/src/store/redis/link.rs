@@ -3,6 +3,8 @@
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{Cmd, FromRedisValue, Pipeline, RedisFuture, RedisResult, Value};
 
+use super::refusal::read;
+
 /// A connection that the user made: it and its runtime are the user's to keep alive.
 pub(crate) trait ReadyConnection: ConnectionLike + Send + Sync {
     fn boxed_clone(&self) -> Box<dyn ReadyConnection>;
@@ -27,7 +29,7 @@ impl Link {
             Self::Own(connection) => connection.send_packed_command(command).await,
             Self::Ready(connection) => connection.req_packed_command(command).await,
         };
-        Ok(T::from_redis_value(answer?.extract_error()?)?)
+        read(answer?)
     }
 }
 

@@ -5,9 +5,12 @@ mod connect;
 mod dial;
 mod link;
 mod pushes;
+mod refusal;
 mod route;
 mod scripts;
 mod slots;
+#[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
+mod tls;
 mod topology;
 mod url;
 
@@ -16,8 +19,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 pub(crate) use redis::Client;
+use redis::Cmd;
 pub(crate) use redis::aio::ConnectionLike;
-use redis::{Cmd, ServerErrorKind};
 
 use self::cluster::Cluster;
 pub(crate) use self::cluster::{Node, sending_on};
@@ -25,10 +28,12 @@ use self::connect::Source;
 pub(crate) use self::pushes::Watch;
 use self::route::Question;
 use self::slots::PerRuntime;
+pub(crate) use self::tls::Tls;
 use super::{Commit, LeaseRequest, Leased, Store, Take};
 use crate::clock::Timestamp;
 use crate::entry::{Header, LEASE_UNTIL, Token};
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
+use crate::health::Contact;
 
 /// Entries on a Redis or Valkey server, each a string at the user's own key.
 #[derive(Debug)]
@@ -39,6 +44,7 @@ pub(crate) struct RedisStore {
 impl RedisStore {
     /// A store that connects when first used, once for each tokio runtime.
     pub(crate) fn with_client(client: Client) -> Self {
+        tls::prepare(&client);
         Self { source: Source::PerRuntime(PerRuntime::new(client)) }
     }
 
@@ -47,20 +53,53 @@ impl RedisStore {
         Self { source: Source::Ready(Box::new(connection)) }
     }
 
-    /// Reads a `redis://` URL; nothing is connected yet.
-    pub(crate) fn open(url: &str) -> Result<Self, Error> {
-        url::client(url).map(Self::with_client)
+    /// Reads the URL of a server, which is called by `name` where it is refused; nothing is connected yet.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the URL, and what to write.
+    pub(crate) fn open(url: &str, name: Option<&str>, tls: &Tls) -> Result<Self, String> {
+        let name = name.map_or_else(|| url::name(url, None), str::to_owned);
+        url::client(url, &name, tls).map(Self::with_client)
     }
 
     /// Reads the URLs of some nodes of a cluster; nothing is connected yet.
-    pub(crate) fn cluster(urls: &[String]) -> Result<Self, Error> {
-        let clients = urls.iter().map(|url| url::client(url)).collect::<Result<_, _>>()?;
-        Cluster::new(clients).map(|cluster| Self { source: Source::Cluster(cluster) })
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with each of the URLs, and what to write.
+    pub(crate) fn cluster(urls: &[String], tls: &Tls) -> Result<Self, Vec<String>> {
+        let (mut clients, mut seeds, mut mistakes) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, url) in urls.iter().enumerate() {
+            let name = url::name(url, Some((index + 1, urls.len())));
+            let seed = url::client(url, &name, tls).and_then(|client| {
+                clients.push(client.clone());
+                Cluster::seed(client).map_err(|why| format!("{name} {why}"))
+            });
+            match seed {
+                Ok(seed) => seeds.push(seed),
+                Err(mistake) => mistakes.push(mistake),
+            }
+        }
+        match clients.into_iter().next() {
+            Some(client) if mistakes.is_empty() => Ok(Self { source: Source::Cluster(Cluster::new(client, seeds)) }),
+            None if mistakes.is_empty() => Err(vec![
+                "a cluster needs the URL of one of its nodes: write \
+                 `redis_cluster([\"redis://host:port/\"])`"
+                    .to_owned(),
+            ]),
+            _ => Err(mistakes),
+        }
     }
 
     /// The store, as people know it.
     pub(crate) fn name(&self) -> String {
         self.source.name()
+    }
+
+    /// Whether the store has ever answered.
+    pub(crate) fn contact(&self) -> Contact {
+        self.source.contact()
     }
 
     /// The node of a cluster that has this key, where it is known: its failures count apart from those of others.
@@ -172,31 +211,4 @@ impl Store for RedisStore {
 /// Milliseconds for `PX`: never zero, which Redis refuses.
 fn millis(ttl: Duration) -> u64 {
     u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX).max(1)
-}
-
-/// The client's error as ours.
-fn refused(error: redis::RedisError) -> Error {
-    let kind = match error.kind() {
-        _ if error.is_timeout() => ErrorKind::Timeout,
-        _ if error.is_io_error() => ErrorKind::Unavailable,
-        redis::ErrorKind::Server(
-            ServerErrorKind::BusyLoading | ServerErrorKind::ClusterDown | ServerErrorKind::MasterDown,
-        )
-        | redis::ErrorKind::ClusterConnectionNotFound => ErrorKind::Unavailable,
-        _ => ErrorKind::Rejected,
-    };
-    let is_of_key = is_of_key(&error);
-    let refused = Error::new(kind, format!("Redis: {error}")).with_source(error);
-    if is_of_key { refused.of_key() } else { refused }
-}
-
-/// Whether the server refuses a key, and not the command: for what is at the key, or because the user may not use it.
-fn is_of_key(error: &redis::RedisError) -> bool {
-    let says = |word| error.detail().is_some_and(|detail| detail.contains(word));
-    match error.code() {
-        Some("WRONGTYPE") => true,
-        Some("NOPERM") => says("key"),
-        // Before Redis 7 an error in a script is an error of the script.
-        _ => says("WRONGTYPE"),
-    }
 }

@@ -7,6 +7,7 @@ use redis::{Cmd, FromRedisValue, RedisResult, ServerErrorKind, Value};
 use super::cluster::{self, Stay};
 use super::connect::{Connection, Destination};
 use super::link::Link;
+use super::refusal::read;
 use super::scripts::Script;
 use super::{RedisStore, Watch};
 use crate::error::Error;
@@ -74,7 +75,7 @@ impl<'q> Question<'q> {
             let mut pipeline = redis::pipe();
             pipeline.cmd("ASKING").add_command(whole);
             let answer = link.req_packed_commands(&pipeline, 0, 2).await?.pop().unwrap_or(Value::Nil);
-            return Ok(T::from_redis_value(answer.extract_error()?)?);
+            return read(answer);
         }
         let answer = link.send(self.command).await;
         match (self.script, &answer) {
@@ -109,7 +110,7 @@ impl RedisStore {
             drop(connection);
             match route.leads_on(&destination, &answer)? {
                 Some(elsewhere) => destination = elsewhere,
-                None => return answer.map_err(|error| self.source.refused(error)),
+                None => return answer.map_err(|error| self.source.refused(&error)),
             }
         }
     }
@@ -137,7 +138,7 @@ impl RedisStore {
                 destination = elsewhere;
                 continue;
             }
-            let Some(entry) = answer.map_err(|error| self.source.refused(error))? else {
+            let Some(entry) = answer.map_err(|error| self.source.refused(&error))? else {
                 pushes.fall_silent();
                 observe::no_pushes("CLIENT CACHING is refused");
                 return Ok(None);
@@ -177,6 +178,5 @@ async fn tracked_get(link: &mut Link, key: &str) -> RedisResult<Option<Option<Ve
     if !matches!(answers.next(), Some(Value::Okay)) {
         return Ok(None);
     }
-    let entry = answers.next().unwrap_or(Value::Nil).extract_error()?;
-    Ok(Some(FromRedisValue::from_redis_value(entry)?))
+    read(answers.next().unwrap_or(Value::Nil)).map(Some)
 }

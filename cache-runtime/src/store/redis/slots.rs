@@ -27,9 +27,11 @@ use super::connect::Connection;
 use super::dial::{Up, dial};
 use super::link::Link;
 use super::pushes::Pushes;
+use super::refusal::described;
 use super::topology::Address;
 use crate::clock::{self, Instant, ServerClock};
 use crate::error::{Error, ErrorKind};
+use crate::health::Contact;
 use crate::policy::breaker;
 use crate::random;
 use crate::runtime::{self, Lack};
@@ -75,6 +77,8 @@ pub(crate) struct PerRuntime {
     next: AtomicU64,
     /// Whether some slot has a command that was not answered.
     suspicious: AtomicBool,
+    /// Whether the server has ever answered: written by tasks that dial, and never by calls.
+    contact: Mutex<Contact>,
     this: Weak<Self>,
 }
 
@@ -87,14 +91,37 @@ impl PerRuntime {
             writing: Mutex::default(),
             next: AtomicU64::new(0),
             suspicious: AtomicBool::new(false),
+            contact: Mutex::new(Contact::Never(None)),
             this: Weak::clone(this),
         })
     }
 
-    /// The server, as people know it.
+    /// The server, as people know it. A host with characters that no host has is not shown: it may contain a password.
     pub(super) fn address(&self) -> String {
         let address = self.client.get_connection_info().addr();
-        Address::of(address).map_or_else(|| address.to_string(), |address| address.to_string())
+        match Address::of(address) {
+            Some(address) if address.is_plausible() => address.to_string(),
+            Some(_) => "a server with an invalid host".to_owned(),
+            None => address.to_string(),
+        }
+    }
+
+    /// Whether the server has ever answered.
+    pub(super) fn contact(&self) -> Contact {
+        self.contact.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// An attempt to connect has ended: why it failed, if it did.
+    fn has_dialed(&self, failure: Option<&str>) {
+        let mut contact = self.contact.lock().unwrap_or_else(PoisonError::into_inner);
+        match failure {
+            None => *contact = Contact::Made,
+            Some(why) => {
+                if let Contact::Never(last) = &mut *contact {
+                    *last = Some(why.to_owned());
+                }
+            }
+        }
     }
 
     /// The connection of the runtime that the caller is in, once it is made.
@@ -262,15 +289,16 @@ impl Held {
             .set_pipeline_buffer_size(QUEUE);
         match tokio::time::timeout(CONNECT_TIMEOUT, caught(dial(&client, &config))).await {
             Ok(Ok(Ok(up))) => {
-                if let (Some(time), Some(connections)) = (up.time, self.connections.upgrade()) {
-                    connections.clock.said(time);
+                if let Some(connections) = self.connections.upgrade() {
+                    connections.has_dialed(None);
+                    up.time.into_iter().for_each(|time| connections.clock.said(time));
                 }
                 let link = up.link.clone();
                 let _ = self.slot.up.set(up);
                 self.slot.dial.send_replace(Dial::Up);
                 select(pin!(self.slot.retired.notified()), pin!(self.hung(link))).await;
             }
-            Ok(Ok(Err(error))) => self.pause(error.to_string()).await,
+            Ok(Ok(Err(error))) => self.pause(described(&error)).await,
             Ok(Err(panic)) => self.pause(panicked(&*panic)).await,
             Err(_) => self.pause(format!("no answer within {CONNECT_TIMEOUT:?}")).await,
         }
@@ -291,6 +319,9 @@ impl Held {
     /// A refused connection is not tried again for a moment, and not by a whole fleet at once: callers fail at once
     /// meanwhile. Where that goes on, the breaker opens, and only its probes dial.
     async fn pause(&self, why: String) {
+        if let Some(connections) = self.connections.upgrade() {
+            connections.has_dialed(Some(&why));
+        }
         self.slot.dial.send_replace(Dial::Down(why));
         tokio::time::sleep(breaker::pause(0, random::unit())).await;
     }

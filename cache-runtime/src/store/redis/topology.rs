@@ -42,7 +42,12 @@ impl Address {
     /// one that was asked.
     pub(super) fn read(text: &str, asked: &Self) -> Option<Self> {
         let (host, port) = text.rsplit_once(':')?;
-        Some(Self::named(host, port.parse().ok()?, asked))
+        Some(Self::named(host, port.parse().ok()?, asked)).filter(Self::is_plausible)
+    }
+
+    /// Whether its host has only characters that hosts have: the address is shown, and a server may send anything.
+    pub(super) fn is_plausible(&self) -> bool {
+        self.host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':'))
     }
 
     fn named(host: &str, port: u16, asked: &Self) -> Self {
@@ -85,7 +90,7 @@ fn read(range: &Value, asked: &Address) -> Option<Range> {
         _ => return None,
     };
     let last = u16::try_from(*last).ok().filter(|last| *last < SLOTS)?;
-    let primary = Address::named(host, u16::try_from(*port).ok()?, asked);
+    let primary = Some(Address::named(host, u16::try_from(*port).ok()?, asked)).filter(Address::is_plausible)?;
     Some(Range { slots: u16::try_from(*first).ok()?..=last, primary })
 }
 
@@ -204,6 +209,7 @@ mod tests {
             Value::Array(vec![range(-1, 3, bulk("h"), 7000)]),
             Value::Array(vec![range(0, 3, bulk("h"), 70_000)]),
             Value::Array(vec![range(0, 3, Value::Int(3), 7000)]),
+            Value::Array(vec![range(0, 3, bulk("a value"), 7000)]),
         ] {
             assert_eq!(ranges(&wrong, &asked()), None, "{wrong:?}");
         }
@@ -228,6 +234,6 @@ mod tests {
         assert_eq!(read("?:7000").as_deref(), Some("asked:7000"));
         assert_eq!(read("::1:7000").as_deref(), Some("[::1]:7000"));
         assert_eq!(read("[::1]:7000").as_deref(), Some("[::1]:7000"));
-        assert_eq!((read("nowhere"), read("h:http")), (None, None));
+        assert_eq!((read("nowhere"), read("h:http"), read("a value:7000")), (None, None, None));
     }
 }
