@@ -18,6 +18,7 @@ mod lies;
 mod lock;
 mod lost_answers;
 mod memory;
+mod nested;
 mod outage;
 mod owed;
 mod processes;
