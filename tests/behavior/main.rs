@@ -20,6 +20,7 @@ mod lock;
 mod lost_answers;
 mod memory;
 mod memory_bounds;
+mod nested;
 mod outage;
 mod owed;
 mod prefixes;

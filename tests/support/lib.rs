@@ -10,6 +10,7 @@
 //! - [`Origin`]: the work behind a cached function: counted, and held as long as the test wants.
 //! - [`LossyProxy`]: a way to a server that loses an answer.
 //! - [`CALLER_DEADLINE`]: what the program `caller` and who drives it agree on.
+//! - [`Wide`]: a value that takes much stack to decode, and [`on_a_small_stack`], which has no more than tokio's threads.
 //! - [`Worker`]: a second process, for what one process cannot show.
 //! - [`Operation`]: a line of the history that several processes make together; [`Begun`] writes it down, [`check`] finds
 //!   the reads that returned what had been invalidated.
@@ -28,6 +29,7 @@ mod events;
 mod failing_store;
 mod liar;
 mod lossy_proxy;
+mod nested;
 mod operation;
 mod origin;
 mod own_store;
@@ -47,6 +49,7 @@ pub use events::{Event, Events};
 pub use failing_store::{FailingStore, Mood};
 pub use liar::{Liar, Lie, On};
 pub use lossy_proxy::LossyProxy;
+pub use nested::{THREAD_STACK, Wide, on_a_small_stack};
 pub use operation::{Kind, Operation, monotonic};
 pub use origin::Origin;
 pub use own_store::OwnStore;

@@ -1,10 +1,14 @@
 //! bincode 2: works, and is no longer maintained (RUSTSEC-2025-0141). Not self-describing: `untagged`, `flatten`,
 //! `skip_serializing_if` and `serde_json::Value` do not survive it.
 
+use std::marker::PhantomData;
+
 use bincode::config::standard;
+use bincode::serde::{encode_to_vec, seed_decode_from_slice};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::bounds::{self, Meter, Metered};
 use super::{Codec, CodecId, cannot_decode, cannot_encode};
 use crate::error::Error;
 
@@ -30,18 +34,27 @@ impl Codec for Bincode {
     const ID: CodecId = CodecId::BINCODE;
 
     fn encode<T: Serialize>(value: &T, out: &mut Vec<u8>) -> Result<(), Error> {
-        let bytes = bincode::serde::encode_to_vec(value, standard()).map_err(cannot_encode::<T>)?;
+        bounds::encode::<Self, T>(value, out)
+    }
+
+    fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+        bounds::decode::<Self, T>(bytes)
+    }
+
+    fn encode_within<T: Serialize>(value: &T, out: &mut Vec<u8>, meter: &Meter) -> Result<(), Error> {
+        let bytes = encode_to_vec(Metered::new(value, meter), standard()).map_err(cannot_encode::<T>)?;
         out.extend_from_slice(&bytes);
         Ok(())
     }
 
-    fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    fn decode_within<T: DeserializeOwned>(bytes: &[u8], meter: &Meter) -> Result<T, Error> {
+        let seed = Metered::new(PhantomData::<T>, meter);
         let decoded = if bytes.len() <= SMALL {
-            bincode::serde::decode_from_slice(bytes, standard().with_limit::<{ SMALL * CLAIMED }>())
+            seed_decode_from_slice(seed, bytes, standard().with_limit::<{ SMALL * CLAIMED }>())
         } else if bytes.len() <= LARGE {
-            bincode::serde::decode_from_slice(bytes, standard().with_limit::<{ LARGE * CLAIMED }>())
+            seed_decode_from_slice(seed, bytes, standard().with_limit::<{ LARGE * CLAIMED }>())
         } else {
-            bincode::serde::decode_from_slice(bytes, standard().with_limit::<REST>())
+            seed_decode_from_slice(seed, bytes, standard().with_limit::<REST>())
         };
         let (value, used) = decoded.map_err(cannot_decode::<T>)?;
         if used == bytes.len() { Ok(value) } else { Err(cannot_decode::<T>("bytes are left over")) }

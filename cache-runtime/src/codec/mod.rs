@@ -1,5 +1,6 @@
 //! Codecs: how a value becomes a payload and back. One format a file; each but the default behind its feature.
 
+mod bounds;
 mod fingerprint;
 mod message_pack;
 
@@ -22,6 +23,7 @@ pub use self::message_pack::MessagePack;
 #[cfg(feature = "postcard")]
 pub use self::postcard::Postcard;
 
+use self::bounds::{Bounded, Meter, Metered};
 use crate::error::{Error, ErrorKind};
 
 /// The number of a codec, which stands in the header of every entry: bytes of another codec are a miss.
@@ -100,6 +102,18 @@ pub trait Codec: Send + Sync + 'static {
     ///
     /// Of kind [`ErrorKind::Codec`] where the bytes are not a whole value: a miss.
     fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error>;
+
+    /// Encodes and measures. A codec of the user's own is called with the value and the meter in one.
+    #[doc(hidden)]
+    fn encode_within<T: Serialize>(value: &T, out: &mut Vec<u8>, meter: &Meter) -> Result<(), Error> {
+        Self::encode(&Metered::new(value, meter), out)
+    }
+
+    /// Decodes and measures. A codec of the user's own is called with a type that has a meter of its own.
+    #[doc(hidden)]
+    fn decode_within<T: DeserializeOwned>(bytes: &[u8], meter: &Meter) -> Result<T, Error> {
+        Self::decode(bytes).map(|bounded: Bounded<T>| bounded.into_value(meter))
+    }
 }
 
 /// A codec for a whole cache, chosen in its builder: one of this crate's. A codec of your own goes on the function.
@@ -163,7 +177,7 @@ pub trait Coding {
     /// # Errors
     ///
     /// As [`Codec::encode`].
-    fn encode<T: Serialize>(format: Format, value: &T, out: &mut Vec<u8>) -> Result<(), Error>;
+    fn encode<T: Serialize + DeserializeOwned>(format: Format, value: &T, out: &mut Vec<u8>) -> Result<(), Error>;
     /// Reads a value from exactly these bytes.
     ///
     /// # Errors
@@ -181,12 +195,12 @@ impl<C: Codec> Coding for Named<C> {
         C::ID
     }
 
-    fn encode<T: Serialize>(_: Format, value: &T, out: &mut Vec<u8>) -> Result<(), Error> {
-        C::encode(value, out)
+    fn encode<T: Serialize + DeserializeOwned>(_: Format, value: &T, out: &mut Vec<u8>) -> Result<(), Error> {
+        bounds::encode_readable::<C, T>(value, out)
     }
 
     fn decode<T: DeserializeOwned>(_: Format, bytes: &[u8]) -> Result<T, Error> {
-        C::decode(bytes)
+        bounds::decode::<C, T>(bytes)
     }
 }
 
@@ -226,12 +240,12 @@ impl Coding for OfCache {
         by_format!(format, C => C::ID)
     }
 
-    fn encode<T: Serialize>(format: Format, value: &T, out: &mut Vec<u8>) -> Result<(), Error> {
-        by_format!(format, C => C::encode(value, out))
+    fn encode<T: Serialize + DeserializeOwned>(format: Format, value: &T, out: &mut Vec<u8>) -> Result<(), Error> {
+        by_format!(format, C => bounds::encode_readable::<C, T>(value, out))
     }
 
     fn decode<T: DeserializeOwned>(format: Format, bytes: &[u8]) -> Result<T, Error> {
-        by_format!(format, C => C::decode(bytes))
+        by_format!(format, C => bounds::decode::<C, T>(bytes))
     }
 }
 
