@@ -22,6 +22,7 @@ mod outage;
 mod owed;
 mod processes;
 mod recovery;
+mod refused_writes;
 mod runtimes;
 mod scopes;
 mod served;
