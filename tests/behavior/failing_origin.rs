@@ -59,3 +59,26 @@ async fn callers_of_one_run_share_an_error_that_can_be_cloned() {
     assert_eq!(answers, vec![Err(0); 63]);
     assert_eq!(failing_for_all(&cache, &origin).await, Err(1), "who comes later asks anew");
 }
+
+/// Fails after four seconds, which is less than a caller waits for one run, and more for a third.
+#[redis_cached(key = "failing_slowly", cache = cache, skip(cache, origin))]
+async fn failing_slowly(cache: &Cache, origin: &Failing) -> Result<u64, Refused> {
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    ask(origin).await.map_err(Refused)
+}
+
+// Once all that were left after twice the wait asked it at once.
+#[tokio::test(start_paused = true)]
+async fn however_long_it_takes_to_fail_it_is_not_asked_by_all_at_once() {
+    let (cache, origin) = (built(Cache::builder().memory(Memory::entries(10))), Failing::default());
+    join_all((0..63).map(|_| failing_slowly(&cache, &origin))).await;
+    assert_eq!((origin.runs.load(Ordering::SeqCst), origin.most.load(Ordering::SeqCst)), (63, 32));
+}
+
+// Once all that were left after twelve rounds asked it at once.
+#[tokio::test(start_paused = true)]
+async fn however_many_ask_a_failing_origin_no_more_than_1024_do_so_at_once() {
+    let (cache, origin) = (built(Cache::builder().memory(Memory::entries(10))), Failing::default());
+    join_all((0..2_600).map(|_| failing(&cache, &origin))).await;
+    assert_eq!((origin.runs.load(Ordering::SeqCst), origin.most.load(Ordering::SeqCst)), (2_600, 1_024));
+}

@@ -26,6 +26,7 @@ mod owed;
 mod prefixes;
 mod processes;
 mod recovery;
+mod refused_writes;
 mod runtimes;
 mod scopes;
 mod secrets;

@@ -20,6 +20,8 @@ pub enum Mood {
     Away,
     /// It is there, and wants nothing of it.
     Refusing,
+    /// It reads and removes as it should, and stores nothing.
+    ReadOnly,
     /// As it should, and this late.
     Slow(Duration),
     /// Not at all.
@@ -38,6 +40,7 @@ struct State {
     mood: Mood,
     looks: Vec<Instant>,
     removals: Vec<Instant>,
+    leases: usize,
 }
 
 impl FailingStore {
@@ -62,10 +65,23 @@ impl FailingStore {
         self.state().removals.clone()
     }
 
+    /// How often it was asked for a lease.
+    pub fn leases(&self) -> usize {
+        self.state().leases
+    }
+
+    /// To what only stores, as a store answers that reads and removes.
+    async fn stores(&self) -> Result<(), Error> {
+        if self.state().mood == Mood::ReadOnly {
+            return Err(Error::new(ErrorKind::Rejected, "it stores nothing"));
+        }
+        self.answers().await
+    }
+
     async fn answers(&self) -> Result<(), Error> {
         let mood = self.state().mood;
         match mood {
-            Mood::Well => Ok(()),
+            Mood::Well | Mood::ReadOnly => Ok(()),
             Mood::Slow(time) => {
                 tokio::time::sleep(time).await;
                 Ok(())
@@ -89,17 +105,18 @@ impl Store for FailingStore {
     }
 
     async fn lease(&self, key: &str, request: &LeaseRequest) -> Result<Leased, Error> {
-        self.answers().await?;
+        self.state().leases += 1;
+        self.stores().await?;
         self.entries.lease(key, request).await
     }
 
     async fn renew(&self, key: &str, token: Token, ttl: Duration) -> Result<bool, Error> {
-        self.answers().await?;
+        self.stores().await?;
         self.entries.renew(key, token, ttl).await
     }
 
     async fn commit(&self, key: &str, token: Token, entry: Bytes, ttl: Duration) -> Result<Commit, Error> {
-        self.answers().await?;
+        self.stores().await?;
         self.entries.commit(key, token, entry, ttl).await
     }
 
@@ -109,7 +126,7 @@ impl Store for FailingStore {
     }
 
     async fn put(&self, key: &str, entry: Bytes, ttl: Duration) -> Result<(), Error> {
-        self.answers().await?;
+        self.stores().await?;
         self.entries.put(key, entry, ttl).await
     }
 

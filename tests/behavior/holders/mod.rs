@@ -3,10 +3,12 @@
 //! would; where a process itself has to die or to pause, `processes.rs` has a real one.
 
 mod failing;
+mod hanging;
 mod limits;
 mod lost;
 mod own_key;
 mod schedule;
+mod unpolled;
 
 use cache_runtime::Cache;
 use support::{PATIENCE, RedisServer, built};

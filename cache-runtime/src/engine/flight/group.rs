@@ -11,7 +11,7 @@ const MAX_ROUND: u32 = 10;
 /// or one after the other, which takes as many times the run's duration as there are callers. With groups that double, n
 /// callers are served in log2(n) rounds, and an origin that is slow or failing gets a load that grows only as long as it
 /// does not answer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Group {
     round: u32,
     index: u32,

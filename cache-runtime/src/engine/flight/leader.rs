@@ -83,11 +83,9 @@ impl Lead {
         self.flights.if_newest(&self.key, &self.flight, act);
     }
 
-    /// Whether anybody waits, or has waited up to the limit and may still take the value. Closes the flight first, so that
-    /// the answer stays true.
+    /// Whether anybody waits who may take the value. Closes the flight first, so that the answer stays true.
     pub(crate) fn closed_with_company(&self) -> bool {
-        self.flights.close(&self.key, &self.flight);
-        self.flight.has_company()
+        self.flights.close(&self.key, &self.flight)
     }
 
     /// Gives the landing to everybody who waits for this flight, and a value also to those who wait for other runs of the

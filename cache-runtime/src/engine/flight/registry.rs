@@ -1,6 +1,7 @@
 //! The flights of a cache, by key.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -27,13 +28,15 @@ pub(crate) struct SingleFlight {
     lateness: Duration,
 }
 
-/// The flights of a key, the oldest first. There are several where an invalidation by another process, a refresh or an
-/// overdue leader was a reason for a new one, and in widened groups.
+/// The flights of a key by group, the oldest of each first. A group has several where an invalidation by another process, a
+/// refresh or an overdue leader was a reason for a new one. Where many callers wait for functions that hang, a key has
+/// thousands of groups.
 #[derive(Debug, Default)]
 pub(super) struct Flights(Vec<Listed>);
 
 #[derive(Debug)]
 struct Listed {
+    group: Group,
     flight: Arc<Flight>,
     /// Nobody joins it any more.
     closed: bool,
@@ -118,11 +121,8 @@ impl SingleFlight {
     fn lead(self: &Arc<Self>, flights: &mut Flights, key: &Arc<str>, group: Group) -> Lead {
         let now = clock::now();
         let passed = flights.0.iter().filter_map(|listed| listed.flight.overdue_lease(now)).collect();
-        for listed in flights.0.iter_mut().filter(|listed| listed.flight.group == group) {
-            listed.superseded = true;
-        }
         let flight = Flight::new(group, now + self.lateness);
-        flights.0.push(Listed { flight: Arc::clone(&flight), closed: false, superseded: false });
+        flights.supersede(group, Arc::clone(&flight));
         Lead::new(Arc::clone(self), Arc::clone(key), flight, passed)
     }
 
@@ -139,13 +139,13 @@ impl SingleFlight {
         }
     }
 
-    /// Closes a flight: nobody joins it any more.
-    pub(super) fn close(&self, key: &str, flight: &Arc<Flight>) {
+    /// Closes a flight: nobody joins it any more. Returns whether callers wait for its landing, or for other runs of the key.
+    pub(super) fn close(&self, key: &str, flight: &Arc<Flight>) -> bool {
         let mut shard = self.flights.lock(key);
-        let listed = shard.get_mut(key).and_then(|flights| flights.listed_mut(flight));
-        if let Some(listed) = listed {
-            listed.closed = true;
-        }
+        let Some(flights) = shard.get_mut(key) else { return flight.has_company() };
+        let Some(listed) = flights.listed_mut(flight) else { return flight.has_company() };
+        listed.closed = true;
+        flight.has_company() || flights.beside(flight).any(|other| other.is_loading() && other.has_company())
     }
 
     pub(super) fn remove(&self, key: &str, flight: &Arc<Flight>) {
@@ -183,21 +183,29 @@ impl Flights {
     /// The flight that a caller joins: rather one that runs already, or has landed, than one that is still to start, and
     /// rather a newer one. A caller that is new may join the run whose lease it saw, of whatever group.
     fn open_to(&self, caller: &Caller, now: Instant) -> Option<&Arc<Flight>> {
-        let of_group = |flight: &&Arc<Flight>| flight.group == caller.group;
-        let any_group = caller.arrival.saw.is_some() && caller.group == Group::default();
-        let serves = |flight: &&Arc<Flight>| (any_group || of_group(flight)) && flight.serves(caller, now);
-        let will_serve = |flight: &&Arc<Flight>| of_group(flight) && flight.will_serve(now);
-        self.open().find(serves).or_else(|| self.open().find(will_serve))
+        let is_new = caller.arrival.saw.is_some() && caller.group == Group::default();
+        let all = if is_new { &self.0[..] } else { &self.0[self.range(caller.group)] };
+        let served = open(all).find(|flight| flight.serves(caller, now));
+        served.or_else(|| open(&self.0[self.range(caller.group)]).find(|flight| flight.will_serve(now)))
     }
 
     /// A run that the caller may take, and has waited for up to its limit.
     fn outwaited_by(&self, caller: &Caller, now: Instant) -> Option<&Arc<Flight>> {
-        self.open().find(|flight| flight.group == caller.group && flight.is_outwaited(caller, now))
+        open(&self.0[self.range(caller.group)]).find(|flight| flight.is_outwaited(caller, now))
     }
 
-    /// The flights that can be joined, the newest first.
-    fn open(&self) -> impl Iterator<Item = &Arc<Flight>> {
-        self.0.iter().rev().filter(|listed| !listed.closed).map(|listed| &listed.flight)
+    /// Where the flights of a group are.
+    fn range(&self, group: Group) -> Range<usize> {
+        self.0.partition_point(|listed| listed.group < group)..self.0.partition_point(|listed| listed.group <= group)
+    }
+
+    /// Adds the newest flight of a group.
+    fn supersede(&mut self, group: Group, flight: Arc<Flight>) {
+        let range = self.range(group);
+        for listed in &mut self.0[range.clone()] {
+            listed.superseded = true;
+        }
+        self.0.insert(range.end, Listed { group, flight, closed: false, superseded: false });
     }
 
     fn beside(&self, flight: &Arc<Flight>) -> impl Iterator<Item = &Arc<Flight>> {
@@ -211,4 +219,9 @@ impl Flights {
     fn listed_mut(&mut self, flight: &Arc<Flight>) -> Option<&mut Listed> {
         self.0.iter_mut().find(|listed| Arc::ptr_eq(&listed.flight, flight))
     }
+}
+
+/// Those of these flights that can be joined, the newest first.
+fn open(flights: &[Listed]) -> impl Iterator<Item = &Arc<Flight>> {
+    flights.iter().rev().filter(|listed| !listed.closed).map(|listed| &listed.flight)
 }
