@@ -118,6 +118,19 @@ async fn a_hit_over_tls_with_the_file_that_the_environment_names() {
     }
 }
 
+// Two crates of a program may bring one each, and rustls panics where none of them was chosen.
+#[tokio::test]
+async fn a_cache_brings_its_cryptography_where_the_process_has_none() {
+    let suites = async |whose: &str| {
+        let scenario = format!("cryptography {whose}");
+        let mut worker = Worker::start(env!("CARGO_BIN_EXE_worker"), &scenario, None).await;
+        worker.tell("go").await;
+        worker.hear().await.parse::<usize>().expect("a number")
+    };
+    assert_eq!(suites("own").await, 1, "the program's own is left alone");
+    assert!(suites("none").await > 1);
+}
+
 #[tokio::test]
 async fn the_nodes_of_a_cluster_are_connected_to_as_the_first_is() {
     let certificates = Certificates::of(&["localhost", "127.0.0.1"]);
