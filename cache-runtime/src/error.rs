@@ -21,7 +21,7 @@ pub enum ErrorKind {
     Rejected,
     /// A value could not be encoded, or bytes could not be decoded.
     Codec,
-    /// A value is longer than the cache's `max_entry_bytes`.
+    /// A value is longer than the cache's `max_entry_bytes`, or than what an in-process store keeps.
     TooLarge,
 }
 

@@ -90,8 +90,8 @@ macro_rules! value_methods {
             ///
             /// # Errors
             ///
-            /// Where the value cannot be encoded, the TTL is zero, or the store did not confirm within the cache's
-            /// deadline.
+            /// Where the value cannot be encoded or is too long, the TTL is zero, or the store did not confirm within the
+            /// cache's deadline.
             pub async fn put(&self, value: &$value) -> Result<(), Error>
             where
                 $value: Serialize + DeserializeOwned,

@@ -53,6 +53,7 @@ async fn is_found(cache: &Cache) {
 async fn a_store_that_fails_is_not_asked_any_more_and_one_event_says_so() {
     let mut server = RedisServer::start().await;
     let (cache, origin) = (built(on(&server)), Origin::default());
+    answer_entry(&cache, 1).get().await.expect("the server is up");
     assert_eq!(cache.health().state(), State::Up);
     server.kill();
     let events = Events::capture();

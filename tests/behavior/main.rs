@@ -33,6 +33,7 @@ mod secrets;
 mod served;
 mod shed;
 mod sizes;
+mod tls;
 mod unusable_bytes;
 mod waiting;
 mod without_runtime;

@@ -215,5 +215,5 @@ async fn a_key_that_is_refused_does_not_hold_up_the_others() {
     };
     within("all invalidations but the one that is refused", paid).await;
     let health = cache.health();
-    assert!(health.owed_error().is_some_and(|why| why.contains("NoPerm")), "{health}");
+    assert!(health.owed_error().is_some_and(|why| why.contains("NOPERM")), "{health}");
 }

@@ -52,13 +52,13 @@ async fn closed(cache: &Cache, id: u64) -> Result<u64, Error> {
 
 /// All that an error shows, to whoever prints it in whichever way.
 fn printed(error: &Error) -> String {
-    let mut printed = format!("{error} {error:?} {error:#?}");
+    let mut printed = vec![format!("{error} {error:?} {error:#?}")];
     let mut source = error.source();
     while let Some(cause) = source {
-        printed += &format!(" {cause} {cause:?}");
+        printed.push(format!("{cause} {cause:?}"));
         source = cause.source();
     }
-    printed
+    printed.join(" ")
 }
 
 /// Calls and uses handles, on a server that answers nothing honestly, until it is given up; all that is shown meanwhile.

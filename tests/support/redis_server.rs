@@ -75,6 +75,16 @@ impl RedisServer {
         self.port
     }
 
+    /// The port on which it speaks TLS, if it was given `--tls-cert-file`; it listens without on the other.
+    pub fn tls_port(&self) -> u16 {
+        self.port + 1
+    }
+
+    /// The URL of the server over TLS, under this name of its host.
+    pub fn tls_url(&self, host: &str) -> String {
+        format!("rediss://{host}:{}/", self.tls_port())
+    }
+
     /// A connection of its own for plain commands.
     pub async fn client(&self) -> MultiplexedConnection {
         let client = redis::Client::open(self.url()).expect("the server's URL is well formed");
@@ -139,8 +149,10 @@ impl RedisServer {
 
     /// Spawns the process and waits until it says that; the error is what the server printed before it ended.
     async fn spawn(&mut self, says: &'static str) -> Result<(), String> {
+        let tls_port = self.args.iter().any(|arg| arg == "--tls-cert-file").then(|| self.tls_port().to_string());
         let mut child = Command::new(binary())
             .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1"])
+            .args(tls_port.iter().flat_map(|port| ["--tls-port", port]))
             .args(["--save", "", "--appendonly", "no", "--daemonize", "no", "--loglevel", "notice"])
             .arg("--dir")
             .arg(self.folder.path())

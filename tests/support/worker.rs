@@ -20,11 +20,21 @@ impl Worker {
     /// Runs `program` (`env!("CARGO_BIN_EXE_worker")`) with a scenario, which is a name and what it takes, and
     /// `REDIS_URL`, or without that, and waits until it says `ready`.
     pub async fn start(program: &str, scenario: &str, redis_url: Option<&str>) -> Self {
+        Self::start_in(program, scenario, redis_url.map(|url| ("REDIS_URL", url))).await
+    }
+
+    /// Runs `program` likewise, with these variables in its environment, and without those of them that a test sets.
+    pub async fn start_in<'v>(
+        program: &str,
+        scenario: &str,
+        variables: impl IntoIterator<Item = (&'v str, &'v str)>,
+    ) -> Self {
         let mut process = Command::new(program)
             .arg("--scenario")
             .args(scenario.split(' '))
             .env_remove("REDIS_URL")
-            .envs(redis_url.map(|url| ("REDIS_URL", url)))
+            .env_remove("SSL_CERT_FILE")
+            .envs(variables)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)

@@ -35,6 +35,7 @@ async fn main() {
         "zipf" => say(&zipf::play(&takes, redis_url()).await),
         "nothing-installed" => say(&outcomes(&join_all([report(counted(7))]).await)),
         "environment" => environment().await,
+        "cryptography" => cryptography(&takes[0]),
         "installed-with-prefix" => {
             let cache = Cache::builder().redis_url(redis_url()).prefix("prod").build().expect("the URL is well formed");
             cache.install().expect("nothing is installed yet");
@@ -78,6 +79,19 @@ async fn environment() {
     say(&errors.collect::<Vec<_>>().join(" | "));
     let built = Cache::builder().from_env().build();
     say(&built.map_or_else(|error| error.to_string(), |cache| cache.health().to_string()));
+}
+
+/// How many cipher suites this process has once a cache over TLS is built: those of a provider with a single one that the
+/// program installed (`own`), or those that the cache brings.
+fn cryptography(whose: &str) {
+    if whose == "own" {
+        let mut provider = rustls::crypto::ring::default_provider();
+        provider.cipher_suites.truncate(1);
+        provider.install_default().expect("nothing is installed yet");
+    }
+    Cache::builder().redis_url("rediss://localhost/").build().expect("the URL is well formed");
+    let installed = rustls::crypto::CryptoProvider::get_default();
+    say(&installed.map_or(0, |provider| provider.cipher_suites.len()).to_string());
 }
 
 fn number(text: &str) -> u64 {

@@ -28,16 +28,14 @@ pub(super) fn open(choice: Option<Choice>, tls: &Tls) -> Result<Backend, Vec<Str
         Some(Choice::Cluster(urls)) => RedisStore::cluster(&urls, tls),
         Some(Choice::Environment) => of_environment(tls).and_then(|store| store.ok_or_else(not_set)),
         Some(Choice::Ready(backend)) => return ready(backend, tls),
-        None => match of_environment(tls)? {
-            Some(store) => {
-                observe::default_cache(URL_VARIABLE);
-                Ok(store)
-            }
-            None => {
+        None => {
+            let Some(store) = of_environment(tls)? else {
                 observe::default_cache("in this process");
                 return ready(Backend::Memory(Memory::default()), tls);
-            }
-        },
+            };
+            observe::default_cache(URL_VARIABLE);
+            Ok(store)
+        }
     };
     store.map(Backend::Redis)
 }

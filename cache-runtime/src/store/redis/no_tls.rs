@@ -6,7 +6,7 @@ use redis::Client;
 
 /// What connections over TLS trust.
 #[derive(Clone, Default)]
-pub(crate) struct Tls;
+pub(crate) struct Tls {}
 
 #[expect(clippy::unused_self, reason = "called like the one that there is with the feature")]
 impl Tls {
@@ -26,6 +26,10 @@ impl Tls {
 }
 
 pub(super) fn prepare(_: &Client) {}
+
+pub(super) fn unanswered(_: &Client) -> &'static str {
+    ""
+}
 
 pub(super) fn described(_: &(dyn StdError + 'static)) -> Option<&'static str> {
     None

@@ -28,6 +28,7 @@ use super::dial::{Up, dial};
 use super::link::Link;
 use super::pushes::Pushes;
 use super::refusal::described;
+use super::tls;
 use super::topology::Address;
 use crate::clock::{self, Instant, ServerClock};
 use crate::error::{Error, ErrorKind};
@@ -298,9 +299,12 @@ impl Held {
                 self.slot.dial.send_replace(Dial::Up);
                 select(pin!(self.slot.retired.notified()), pin!(self.hung(link))).await;
             }
-            Ok(Ok(Err(error))) => self.pause(described(&error)).await,
+            Ok(Ok(Err(error))) if !error.is_timeout() => self.pause(described(&error)).await,
             Ok(Err(panic)) => self.pause(panicked(&*panic)).await,
-            Err(_) => self.pause(format!("no answer within {CONNECT_TIMEOUT:?}")).await,
+            // The client counts the same time, and may be the first to say so.
+            Ok(Ok(Err(_))) | Err(_) => {
+                self.pause(format!("no answer within {CONNECT_TIMEOUT:?}{}", tls::unanswered(&client))).await;
+            }
         }
     }
 

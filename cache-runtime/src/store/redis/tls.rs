@@ -77,6 +77,11 @@ fn ensure_cryptography() {
     }
 }
 
+/// What to look at when this client's server does not answer: one that listens without TLS waits for more.
+pub(super) fn unanswered(client: &Client) -> &'static str {
+    if is_over_tls(client) { "; if it listens without TLS, write redis:// instead of rediss://" } else { "" }
+}
+
 /// What went wrong with TLS, if it was that. A certificate is a server's, so nothing of it is shown.
 pub(super) fn described(cause: &(dyn StdError + 'static)) -> Option<&'static str> {
     if cause.is::<InvalidDnsNameError>() {
@@ -111,6 +116,10 @@ fn unverified(error: &CertificateError) -> &'static str {
         CertificateError::UnknownIssuer => {
             "certificate verify failed: unknown issuer; name the CA that signed the server's certificate with \
              `tls_ca_file`, `tls_ca_pem` or SSL_CERT_FILE"
+        }
+        CertificateError::BadSignature => {
+            "certificate verify failed: bad signature; a CA of the same name but with another key signed the server's \
+             certificate: name that one with `tls_ca_file`, `tls_ca_pem` or SSL_CERT_FILE"
         }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             "certificate verify failed: it is for another host; connect by a name that is in it"

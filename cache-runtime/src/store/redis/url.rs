@@ -138,21 +138,20 @@ mod tests {
         assert!(refused.contains("features = [\"tls\"]") && !refused.contains("hunter2"), "{refused}");
     }
 
-    /// The bytes that a percent-encoded text stands for.
+    /// What a percent-encoded text stands for.
     fn decoded(text: &str) -> String {
-        let (mut bytes, mut rest) = (Vec::new(), text.as_bytes());
-        while let [first, behind @ ..] = rest {
-            let digits = behind.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
-            match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()).filter(|_| *first == b'%') {
-                Some(byte) => (bytes, rest) = ([&bytes[..], &[byte]].concat(), &behind[2..]),
-                None => (bytes, rest) = ([&bytes[..], &[*first]].concat(), behind),
-            }
+        let digits = |at: usize| u8::from_str_radix(text.get(at + 1..at + 3)?, 16).ok();
+        let (mut bytes, mut at) = (Vec::new(), 0);
+        while let Some(plain) = text.as_bytes().get(at) {
+            let encoded = digits(at).filter(|_| *plain == b'%');
+            bytes.push(encoded.unwrap_or(*plain));
+            at += if encoded.is_some() { 3 } else { 1 };
         }
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
     fn encoded(text: &str) -> String {
-        text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+        text.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat()
     }
 
     /// What a URL becomes under the hands of those who write it.
