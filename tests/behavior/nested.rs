@@ -49,7 +49,8 @@ impl<C: Codec> Codec for Forging<C> {
             C::encode(&Wide::nested(levels), &mut bytes).map(|()| bytes)
         };
         let (inner, outer) = (bytes(0)?, bytes(1)?);
-        let at = outer.windows(inner.len()).rposition(|part| part == inner).expect("the inner value is in the outer one");
+        let at =
+            outer.windows(inner.len()).rposition(|part| part == inner).expect("the inner value is in the outer one");
         out.extend(outer[..at].repeat(FORGED));
         out.extend(&inner);
         out.extend(outer[at + inner.len()..].repeat(FORGED));

@@ -10,10 +10,8 @@ use serde::de::{
     Deserialize, DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 
-use super::{BUFFERED_LEVELS, EXPECTED, Meter, Metered};
-
-/// How many parts of a list are read before it is first asked whether they took bytes.
-const FIRST_CHUNK: usize = 16;
+use super::parts::Parts;
+use super::{BUFFERED_LEVELS, Meter, Metered};
 
 /// A value that a codec of the user's own decodes, which takes a type and no seed.
 #[derive(Debug)]
@@ -73,10 +71,10 @@ macro_rules! levels {
 
 /// Methods for levels that take no bytes, with as many parts as the type says.
 macro_rules! fixed_levels {
-    ($($method:ident($($argument:ident: $of:ty),*): $levels:literal;)*) => {$(
+    ($($method:ident($($argument:ident: $of:ty),*);)*) => {$(
         #[inline]
         fn $method<V: Visitor<'de>>(self, $($argument: $of,)* visitor: V) -> Result<V::Value, Self::Error> {
-            self.inner.$method($($argument,)* Watched { visitor, meter: self.meter, levels: $levels, is_counted: false })
+            self.inner.$method($($argument,)* Watched { visitor, meter: self.meter, levels: 1, is_counted: false })
         }
     )*};
 }
@@ -105,12 +103,12 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Metered<'_, D> {
     }
 
     fixed_levels! {
-        deserialize_unit(): 1;
-        deserialize_unit_struct(name: &'static str): 1;
-        deserialize_newtype_struct(name: &'static str): 1;
-        deserialize_tuple(len: usize): 1;
-        deserialize_tuple_struct(name: &'static str, len: usize): 1;
-        deserialize_struct(name: &'static str, fields: &'static [&'static str]): 1;
+        deserialize_unit();
+        deserialize_unit_struct(name: &'static str);
+        deserialize_newtype_struct(name: &'static str);
+        deserialize_tuple(len: usize);
+        deserialize_tuple_struct(name: &'static str, len: usize);
+        deserialize_struct(name: &'static str, fields: &'static [&'static str]);
     }
 
     #[inline]
@@ -245,99 +243,6 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Watched<'_, V> {
     }
 }
 
-/// The parts of a list or map.
-///
-/// Whether one takes bytes depends on its type, so it is enough to ask for many at a time.
-struct Parts<'m, A> {
-    access: A,
-    meter: &'m Meter,
-    is_counted: bool,
-    /// How many are read before it is asked again; doubles with each time.
-    chunk: usize,
-    /// How many of those are left.
-    left: usize,
-}
-
-impl<'m, A> Parts<'m, A> {
-    #[inline]
-    fn new(access: A, meter: &'m Meter, is_counted: bool) -> Self {
-        if is_counted {
-            meter.begin();
-        }
-        Self { access, meter, is_counted, chunk: FIRST_CHUNK, left: FIRST_CHUNK }
-    }
-
-    /// Takes note of one, if there was one.
-    #[inline]
-    fn read<T, E: Error>(&mut self, part: &Option<T>) -> Result<(), E> {
-        if self.is_counted && part.is_some() {
-            self.left -= 1;
-            if self.left == 0 {
-                self.meter.count(self.chunk).map_err(E::custom)?;
-                self.chunk *= 2;
-                self.left = self.chunk;
-            }
-        }
-        Ok(())
-    }
-
-    /// There are no more.
-    #[inline]
-    fn end<E: Error>(&self) -> Result<(), E> {
-        let read = self.chunk - self.left;
-        if self.is_counted && read > 0 { self.meter.count(read).map_err(E::custom) } else { Ok(()) }
-    }
-}
-
-impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Parts<'_, A> {
-    type Error = A::Error;
-
-    #[inline]
-    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
-        let element = self.access.next_element_seed(Metered::new(seed, self.meter))?;
-        self.read(&element)?;
-        Ok(element)
-    }
-
-    #[inline]
-    fn size_hint(&self) -> Option<usize> {
-        self.access.size_hint().map(|hint| hint.min(EXPECTED))
-    }
-}
-
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for Parts<'_, A> {
-    type Error = A::Error;
-
-    #[inline]
-    fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
-        let key = self.access.next_key_seed(Metered::new(seed, self.meter))?;
-        self.read(&key)?;
-        Ok(key)
-    }
-
-    #[inline]
-    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
-        self.access.next_value_seed(Metered::new(seed, self.meter))
-    }
-
-    #[inline]
-    fn next_entry_seed<K, V>(&mut self, key: K, value: V) -> Result<Option<(K::Value, V::Value)>, A::Error>
-    where
-        K: DeserializeSeed<'de>,
-        V: DeserializeSeed<'de>,
-    {
-        let (key, value) = (Metered::new(key, self.meter), Metered::new(value, self.meter));
-        let entry = self.access.next_entry_seed(key, value)?;
-        self.read(&entry)?;
-        Ok(entry)
-    }
-
-    #[inline]
-    fn size_hint(&self) -> Option<usize> {
-        self.access.size_hint().map(|hint| hint.min(EXPECTED))
-    }
-}
-
 impl<'de, 'm, A: EnumAccess<'de>> EnumAccess<'de> for Metered<'m, A> {
     type Error = A::Error;
     type Variant = Metered<'m, A::Variant>;
@@ -362,9 +267,9 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Metered<'_, A> {
         self.inner.newtype_variant_seed(Metered::new(seed, self.meter))
     }
 
-    // The enum is their level.
+    // The enum was a level before them: formats nest these twice.
     fixed_levels! {
-        tuple_variant(len: usize): 0;
-        struct_variant(fields: &'static [&'static str]): 0;
+        tuple_variant(len: usize);
+        struct_variant(fields: &'static [&'static str]);
     }
 }

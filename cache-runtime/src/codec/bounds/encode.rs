@@ -46,12 +46,12 @@ macro_rules! wrappers {
 
 /// Methods for levels with many parts.
 macro_rules! levels {
-    ($($method:ident($($argument:ident: $of:ty),*) -> $parts:ident;)*) => {$(
+    ($($method:ident($($argument:ident: $of:ty),*) -> $parts:ident, $levels:literal;)*) => {$(
         #[inline]
         fn $method(self, $($argument: $of),*) -> Result<Self::$parts, S::Error> {
             let Self { inner, meter } = self;
-            meter.enter(1).map_err(S::Error::custom)?;
-            inner.$method($($argument),*).map(|parts| Parts { parts, meter })
+            meter.enter($levels).map_err(S::Error::custom)?;
+            inner.$method($($argument),*).map(|inner| Parts { inner, meter, levels: $levels })
         }
     )*};
 }
@@ -95,15 +95,15 @@ impl<'m, S: Serializer> Serializer for Metered<'m, S> {
     }
 
     levels! {
-        serialize_seq(len: Option<usize>) -> SerializeSeq;
-        serialize_tuple(len: usize) -> SerializeTuple;
-        serialize_tuple_struct(name: &'static str, len: usize) -> SerializeTupleStruct;
-        serialize_map(len: Option<usize>) -> SerializeMap;
-        serialize_struct(name: &'static str, len: usize) -> SerializeStruct;
+        serialize_seq(len: Option<usize>) -> SerializeSeq, 1;
+        serialize_tuple(len: usize) -> SerializeTuple, 1;
+        serialize_tuple_struct(name: &'static str, len: usize) -> SerializeTupleStruct, 1;
+        serialize_map(len: Option<usize>) -> SerializeMap, 1;
+        serialize_struct(name: &'static str, len: usize) -> SerializeStruct, 1;
         serialize_tuple_variant(name: &'static str, index: u32, variant: &'static str, len: usize)
-            -> SerializeTupleVariant;
+            -> SerializeTupleVariant, 2;
         serialize_struct_variant(name: &'static str, index: u32, variant: &'static str, len: usize)
-            -> SerializeStructVariant;
+            -> SerializeStructVariant, 2;
     }
 
     #[inline]
@@ -130,8 +130,9 @@ impl<'m, S: Serializer> Serializer for Metered<'m, S> {
 
 /// The parts of a level.
 pub(in crate::codec) struct Parts<'m, P> {
-    parts: P,
+    inner: P,
     meter: &'m Meter,
+    levels: u32,
 }
 
 /// Parts of which there are as many as the type says: each has the type that stands beside it, and a method.
@@ -143,23 +144,23 @@ macro_rules! fixed_parts {
 
             #[inline]
             fn $method<T: Serialize + ?Sized>(&mut self, $($key: $of,)? value: &T) -> Result<(), P::Error> {
-                self.parts.$method($($key,)? &Metered::new(value, self.meter))
+                self.inner.$method($($key,)? &Metered::new(value, self.meter))
             }
 
             $(
                 #[inline]
                 fn $skip(&mut self, key: &'static str) -> Result<(), P::Error> {
-                    self.parts.$skip(key)
+                    self.inner.$skip(key)
                 }
             )?
 
             #[inline]
             fn end(self) -> Result<P::Ok, P::Error> {
-                self.meter.leave(1);
+                self.meter.leave(self.levels);
                 if $takes_bytes {
                     self.meter.pay();
                 }
-                self.parts.end()
+                self.inner.end()
             }
         }
     )*};
@@ -179,15 +180,15 @@ impl<P: SerializeSeq> SerializeSeq for Parts<'_, P> {
     #[inline]
     fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), P::Error> {
         self.meter.begin();
-        self.parts.serialize_element(&Metered::new(value, self.meter))?;
+        self.inner.serialize_element(&Metered::new(value, self.meter))?;
         self.meter.count(1).map_err(P::Error::custom)
     }
 
     #[inline]
     fn end(self) -> Result<P::Ok, P::Error> {
-        self.meter.leave(1);
+        self.meter.leave(self.levels);
         self.meter.pay();
-        self.parts.end()
+        self.inner.end()
     }
 }
 
@@ -198,13 +199,13 @@ impl<P: SerializeMap> SerializeMap for Parts<'_, P> {
     #[inline]
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), P::Error> {
         self.meter.begin();
-        self.parts.serialize_key(&Metered::new(key, self.meter))?;
+        self.inner.serialize_key(&Metered::new(key, self.meter))?;
         self.meter.count(1).map_err(P::Error::custom)
     }
 
     #[inline]
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), P::Error> {
-        self.parts.serialize_value(&Metered::new(value, self.meter))
+        self.inner.serialize_value(&Metered::new(value, self.meter))
     }
 
     #[inline]
@@ -214,14 +215,14 @@ impl<P: SerializeMap> SerializeMap for Parts<'_, P> {
         V: Serialize + ?Sized,
     {
         self.meter.begin();
-        self.parts.serialize_entry(&Metered::new(key, self.meter), &Metered::new(value, self.meter))?;
+        self.inner.serialize_entry(&Metered::new(key, self.meter), &Metered::new(value, self.meter))?;
         self.meter.count(1).map_err(P::Error::custom)
     }
 
     #[inline]
     fn end(self) -> Result<P::Ok, P::Error> {
-        self.meter.leave(1);
+        self.meter.leave(self.levels);
         self.meter.pay();
-        self.parts.end()
+        self.inner.end()
     }
 }

@@ -54,9 +54,9 @@ impl fmt::Display for Bound {
     }
 }
 
-/// An address in the frame of the caller.
+/// An address in the frame of the caller, or close to it.
 #[inline]
-fn address() -> usize {
+pub(in crate::codec) fn address() -> usize {
     let local = 0_u8;
     std::ptr::from_ref(&local).addr()
 }

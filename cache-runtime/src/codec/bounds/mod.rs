@@ -48,20 +48,21 @@
 mod decode;
 mod encode;
 mod meter;
+mod parts;
 #[cfg(test)]
 mod tests;
 
-use serde::de::DeserializeOwned;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-pub(super) use self::meter::Meter;
 pub(super) use self::decode::Bounded;
 use self::meter::Bound;
+pub(super) use self::meter::{Meter, address};
 use super::Codec;
 use crate::error::{Error, ErrorKind};
 
-/// How many levels of a value may be inside of each other: lists, maps, tuples, structs, enum variants, newtypes and
-/// `Option`s that are `Some`. It is large for data, small for a stack, and just below the limit of 127 that `serde_json`
+/// How many levels of a value may be inside of each other: lists, maps, tuples, structs, enum variants (two, where they
+/// have several fields), newtypes and `Option`s that are `Some`. It is large for data, small for a stack, and just below the limit of 127 that `serde_json`
 /// has, so that all codecs share it. Raising it leaves more to [`STACK`], which differs between builds.
 const LEVELS: u32 = 120;
 

@@ -231,3 +231,66 @@ fn golden_fingerprints() {
     assert_eq!(compute::<u64>(), 1_392_014_361);
     assert_eq!(compute::<User>(), 3_549_945_973);
 }
+
+macro_rules! wide {
+    ($name:ident, $last:ty, $($field:ident)*) => {
+        #[allow(dead_code, reason = "only its shape is used")]
+        #[derive(Deserialize)]
+        struct $name {
+            $($field: Option<String>,)*
+            last: $last,
+        }
+    };
+    ($name:ident, $last:ty) => {
+        wide!($name, $last, a b c d e f g h i j k l m n o p q r s t aa ab ac ad ae af ag ah ai aj ak al am an ao ap aq);
+    };
+}
+wide!(Tree, Vec<Tree>);
+wide!(List, Option<Box<List>>);
+wide!(Endless, Box<Endless>);
+wide!(Last, More);
+
+/// Takes 64 KiB more of stack than what it is around.
+struct Hungry<T>(#[allow(dead_code, reason = "only its shape is used")] T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Hungry<T> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[expect(clippy::large_stack_arrays, reason = "it is the stack that is to be taken")]
+        let room = [0_u8; 64 << 10];
+        let value = T::deserialize(deserializer).map(Self);
+        std::hint::black_box(&room);
+        value
+    }
+}
+
+#[allow(dead_code, reason = "only its shape is used")]
+#[derive(Deserialize)]
+enum More {
+    Yes(Box<Last>),
+    No,
+}
+
+#[allow(dead_code, reason = "only its shape is used")]
+#[derive(Deserialize)]
+struct Hungriest(Box<Hungry<Hungriest>>);
+
+#[test]
+fn a_type_that_takes_much_stack_has_a_fingerprint_on_what_is_left_of_a_thread() {
+    /// Takes half of the stack of a thread of tokio first.
+    fn computed<T: DeserializeOwned>() -> u32 {
+        #[expect(clippy::large_stack_arrays, reason = "it is the stack that is to be taken")]
+        let room = [0_u8; 1 << 20];
+        let fingerprint = compute::<T>();
+        std::hint::black_box(&room);
+        fingerprint
+    }
+    let computed = || {
+        // What stands before another value is made up as a whole.
+        let alone = [computed::<Tree>(), computed::<List>(), computed::<Endless>(), computed::<Last>()];
+        let before = [computed::<(Tree, u8)>(), computed::<(List, u8)>(), computed::<(Endless, u8)>()];
+        let last = [computed::<(Last, u8)>(), computed::<BTreeMap<String, (Vec<Last>, u8)>>()];
+        (alone, before, last, computed::<Hungriest>(), computed::<(Hungriest, u8)>())
+    };
+    let thread = std::thread::Builder::new().stack_size(2 << 20).spawn(computed).expect("a thread starts");
+    thread.join().expect("it has them all");
+}

@@ -6,9 +6,15 @@ use std::fmt;
 use serde::de::{self, DeserializeSeed, IntoDeserializer, Visitor};
 
 use super::graph::{Graph, Plan};
+use crate::codec::bounds::address;
 
-/// Levels at the most: a made-up value of a recursive type must end.
-const MAX_DEPTH: usize = 48;
+/// Levels at the most: a made-up value of a recursive type must end. A value that needs more counts as refused.
+const MAX_DEPTH: usize = 24;
+
+/// Stack at the most that one pass takes. It leaves room for the frames of a type that takes much, on a thread of tokio
+/// (2 MiB) whose stack is half used. [`MAX_DEPTH`] levels of a struct of forty texts take 330 KiB in a debug build, so
+/// ordinary types end by their levels, which are the same in every build.
+const MAX_STACK: usize = 512 << 10;
 
 /// Texts that types accept: what a refused one is followed by.
 const TEXTS: [&str; 12] = [
@@ -42,6 +48,8 @@ pub(super) struct Pass<'g> {
     refused: Vec<&'static str>,
     /// How many newtypes, one in the other, a made-up value is in: a type may be nothing else.
     wraps: usize,
+    /// An address on the stack where it began.
+    began: usize,
 }
 
 impl<'g> Pass<'g> {
@@ -49,7 +57,12 @@ impl<'g> Pass<'g> {
         // A pass in which nothing is asked for counts too: else a type that never asks for what it once did has no end.
         graph.count();
         let plan = plan.clone().into_iter();
-        Self { graph, plan, human_readable, from: None, making: Vec::new(), wraps: 0, refused: Vec::new() }
+        let (making, refused) = (Vec::new(), Vec::new());
+        Self { graph, plan, human_readable, from: None, making, refused, wraps: 0, began: address() }
+    }
+
+    fn is_too_deep(&self) -> bool {
+        self.making.len() + self.wraps > MAX_DEPTH || self.began.abs_diff(address()) > MAX_STACK
     }
 
     /// Sees to it that the next pass does something else: it tries another made-up value where one was refused, else it
@@ -111,7 +124,7 @@ impl<'p, 'g> Tracer<'p, 'g> {
 
     /// A call of the visitor `V`, from which so many ways lead on.
     fn call<V>(&mut self, label: String, ways: usize) -> Result<Go, End> {
-        if !self.pass.graph.count() || self.pass.making.len() + self.pass.wraps > MAX_DEPTH {
+        if !self.pass.graph.count() || self.pass.is_too_deep() {
             return Err(End);
         }
         if let Mode::Make { flavor } = self.mode {
