@@ -3,7 +3,8 @@
 use once_cell::sync::OnceCell;
 use serde::de::DeserializeOwned;
 
-use crate::codec;
+use crate::codec::{self, Fingerprint};
+use crate::observe::Notices;
 
 /// A cached function: made by the attribute, one `static` each.
 #[derive(Debug)]
@@ -13,19 +14,21 @@ pub struct Site {
     pub(crate) template: &'static str,
     /// The fingerprint of the first type that this function was called with, and the function that computes it: a
     /// generic function has one site and many types.
-    first: OnceCell<(usize, u32)>,
+    first: OnceCell<(usize, Fingerprint)>,
+    /// Which events of this function were emitted lately.
+    pub(crate) notices: Notices,
 }
 
 impl Site {
     /// The function of this name, in this module, with this key template.
     #[must_use]
     pub const fn new(function: &'static str, module: &'static str, template: &'static str) -> Self {
-        Self { function, module, template, first: OnceCell::new() }
+        Self { function, module, template, first: OnceCell::new(), notices: Notices::new() }
     }
 
     /// The fingerprint of the value's type.
-    pub(crate) fn fingerprint<T: DeserializeOwned>(&self) -> u32 {
-        let address = codec::fingerprint::<T> as fn() -> u32 as usize;
+    pub(crate) fn fingerprint<T: DeserializeOwned>(&self) -> Fingerprint {
+        let address = codec::fingerprint::<T> as fn() -> Fingerprint as usize;
         match self.first.get_or_init(|| (address, codec::fingerprint::<T>())) {
             (first, fingerprint) if *first == address => *fingerprint,
             _ => codec::fingerprint::<T>(),

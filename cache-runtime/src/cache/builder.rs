@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Cache, Shared};
-use crate::codec::{BuiltInCodec, Format, Sealed};
+use crate::codec::{BuiltInCodec, Coding, Format, OfCache, Sealed, Shape};
 use crate::engine::{DEFAULT_REFRESHES, Engine, Limits, OutagePlan};
 use crate::entry::{MAX_MAX_ENTRY, MIN_MAX_ENTRY, Sizes};
 use crate::error::{Error, ErrorKind};
@@ -58,6 +58,8 @@ pub struct CacheBuilder {
     refreshes: usize,
     outage: OutagePlan,
     sizes: Sizes,
+    shape: Shape,
+    overwrites_foreign: bool,
 }
 
 enum Choice {
@@ -79,6 +81,8 @@ impl CacheBuilder {
             refreshes: DEFAULT_REFRESHES,
             outage: OutagePlan::default(),
             sizes: Sizes::default(),
+            shape: Shape::default(),
+            overwrites_foreign: false,
         }
     }
 
@@ -206,6 +210,27 @@ impl CacheBuilder {
         self
     }
 
+    /// Which shapes of their types functions read that do not say; [`Shape::Exact`].
+    ///
+    /// With [`Shape::Compatible`] the releases of a program that run side by side during a deploy read each other's
+    /// entries. A function whose own codec is not self-describing keeps to exact, and a warning says so once.
+    pub fn shape(mut self, shape: Shape) -> Self {
+        self.shape = shape;
+        self
+    }
+
+    /// Whether a string at a function's key that this library did not write is overwritten; it is not.
+    ///
+    /// Such a string is left alone, since it may be another program's data: the function runs without the cache, a
+    /// warning says so once a minute and function, and `put` on its entry is an error. `true` is for a migration from
+    /// hand-written caching under the same keys: the old strings are then misses, and are overwritten. `invalidate`
+    /// removes whatever is at its key in both cases, as `DEL` does, and keys of other types than strings are never
+    /// overwritten. An entry of this library that is damaged, or of another version, is not such a string.
+    pub fn overwrite_foreign(mut self, overwrite: bool) -> Self {
+        self.overwrites_foreign = overwrite;
+        self
+    }
+
     /// Checks the configuration. Nothing is connected yet.
     ///
     /// Without a store, that is the server at the environment variable `REDIS_URL`, where it is set and not empty, else
@@ -217,7 +242,8 @@ impl CacheBuilder {
     /// URLs, with a socket or with the number of a database among them, a TTL of zero
     /// or over a year, a jitter outside of 0.0 to 0.5, a deadline of zero or over a minute, no refreshes or
     /// outage concurrency or more than 65,536, a degraded TTL of zero or over a minute, entries of less than 1 KiB or more
-    /// than 512 MiB, a prefix with white space, control characters or braces.
+    /// than 512 MiB, a prefix with white space, control characters or braces, compatible shapes with a codec that is not
+    /// self-describing.
     pub fn build(mut self) -> Result<Cache, Error> {
         self.check()?;
         let backend = match self.store.take() {
@@ -239,10 +265,16 @@ impl CacheBuilder {
 
     fn finish(self, backend: Backend, enabled: bool) -> Cache {
         let prefix = if self.prefix.is_empty() { String::new() } else { self.prefix + ":" };
-        let limits =
-            Limits { deadline: self.deadline, refreshes: self.refreshes, outage: self.outage, sizes: self.sizes };
+        let limits = Limits {
+            deadline: self.deadline,
+            refreshes: self.refreshes,
+            outage: self.outage,
+            sizes: self.sizes,
+            overwrites_foreign: self.overwrites_foreign,
+        };
         let engine = Engine::new(backend, self.format, limits);
-        let shared = Shared { engine, prefix: prefix.into(), ttl: self.ttl, jitter: self.jitter, enabled };
+        let (prefix, shape) = (prefix.into(), self.shape);
+        let shared = Shared { engine, prefix, ttl: self.ttl, jitter: self.jitter, shape, enabled };
         Cache { shared: Arc::new(shared) }
     }
 
@@ -282,6 +314,13 @@ impl CacheBuilder {
                 self.prefix
             ));
         }
+        if self.shape == Shape::Compatible && !OfCache::is_self_describing(self.format) {
+            return refuse(format!(
+                "shapes are compatible, and the codec {:?} is not self-describing, so it cannot tell them apart: leave \
+                 `shape(Shape::Compatible)` out, or use the codec `MessagePack` or `Json`",
+                self.format
+            ));
+        }
         Ok(())
     }
 }
@@ -314,6 +353,8 @@ impl fmt::Debug for CacheBuilder {
             .field("max_refreshes", &self.refreshes)
             .field("outage", &self.outage)
             .field("sizes", &self.sizes)
+            .field("shape", &self.shape)
+            .field("overwrite_foreign", &self.overwrites_foreign)
             .finish_non_exhaustive()
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use once_cell::sync::OnceCell;
 
 pub use self::builder::CacheBuilder;
+use crate::codec::Shape;
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind};
 use crate::health::Health;
@@ -29,6 +30,7 @@ pub(crate) struct Shared {
     pub(crate) prefix: Box<str>,
     pub(crate) ttl: Duration,
     pub(crate) jitter: f64,
+    pub(crate) shape: Shape,
     pub(crate) enabled: bool,
 }
 

@@ -12,6 +12,7 @@ pub struct Json;
 
 impl Codec for Json {
     const ID: CodecId = CodecId::JSON;
+    const SELF_DESCRIBING: bool = true;
 
     fn encode<T: Serialize>(value: &T, out: &mut Vec<u8>) -> Result<(), Error> {
         serde_json::to_writer(out, value).map_err(cannot_encode::<T>)

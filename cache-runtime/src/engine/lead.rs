@@ -42,7 +42,7 @@ enum Taken {
 pub(super) enum Hold {
     /// With this run.
     Held(Lease),
-    /// Not to be had: another process holds it, under this token if one was seen.
+    /// Not to be had: another process holds it, under this token if one was seen, or the key is not this library's.
     Elsewhere(Option<Token>),
 }
 
@@ -50,7 +50,7 @@ impl Call {
     /// Leads a flight: takes the lease, or the value that came meanwhile, or waits for the process that has the lease.
     pub(super) async fn lead(&mut self, lead: Lead) -> Step {
         for _ in 0..MAX_LEASE_REQUESTS {
-            if self.blind || !self.group.takes_lease() {
+            if self.blind || self.foreign || !self.group.takes_lease() {
                 break;
             }
             if self.saw.is_some() {
@@ -91,7 +91,10 @@ impl Call {
         self.take = Take::Any;
         let hold = match self.take_lease().await {
             Ok(Taken::Lease(lease)) => Hold::Held(lease),
-            Ok(Taken::Found(_)) => Hold::Elsewhere(None),
+            Ok(Taken::Found(entry)) => {
+                self.sight(Some(entry), Outcome::Hit);
+                Hold::Elsewhere(None)
+            }
             Err(error) if self.refuses() => return Step::Refuse(error),
             Err(error) => {
                 self.goes_blind("lease", &error);
@@ -131,8 +134,9 @@ impl Call {
     /// when the answer does not come.
     async fn ask_for_lease(&mut self) -> Result<Taken, Error> {
         let mut lease = Lease::new(self);
-        let request = LeaseRequest::new(lease.token(), self.request.lock.lease, self.take.clone(), self.now());
         let engine = self.cache.engine();
+        let request = LeaseRequest::new(lease.token(), self.request.lock.lease, self.take.clone(), self.now())
+            .overwriting_foreign(engine.overwrites_foreign);
         let asked = pin!(engine.backend.lease(&self.request.key, &request));
         match engine.step(&mut self.budget, "lease", &self.request.key, asked).await {
             Ok(Leased::Granted) => Ok(Taken::Lease(lease)),
@@ -156,8 +160,11 @@ impl Call {
         Step::Decode(found)
     }
 
-    /// Runs the function for a flight.
+    /// Runs the function for a flight, or fails where that is not to be done without the cache.
     fn leading(&self, lead: Lead, hold: Hold) -> Step {
+        if self.foreign && self.refuses() {
+            return Step::Refuse(Error::foreign());
+        }
         Step::Load(Run { lead: Some(lead), hold, outcome: self.miss(), turn: None })
     }
 }

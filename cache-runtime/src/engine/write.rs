@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::{Engine, Request};
 use crate::codec::Coding;
-use crate::entry::{self, Flags, Header, Lookup, Token};
+use crate::entry::{self, Defect, Flags, Header, Lookup, Token};
 use crate::error::{Error, ErrorKind};
 use crate::policy::ttl;
 use crate::store::{Budget, Store};
@@ -22,19 +22,25 @@ impl Engine {
             self.pay(&mut budget, &request.key).await?;
         }
         let found = self.step(&mut budget, "get", &request.key, pin!(self.backend.get(&request.key))).await?;
-        let schema = self.schema::<C, V>(request.site);
-        let payload = match (self.classify(found.as_deref(), &request.key, schema.into()), &found) {
+        let expected = self.expected::<C, V>(request, None);
+        let payload = match (self.classify(found.as_deref(), &request.key, expected), &found) {
             (Lookup::Fresh(header), Some(bytes)) if !header.flags.has(Flags::NONE) && self.owed.trusts(&header) => {
                 entry::payload(bytes, &header, &self.sizes)
             }
-            (Lookup::Unusable(why), _) => {
-                observe::unusable(request.site, &request.key, why);
+            // An error is stored, and `get` speaks of values.
+            (Lookup::Unusable(Defect::Failure), _) => return Ok(None),
+            (Lookup::Unusable(defect), _) => {
+                observe::unusable(request.site, &request.key, defect);
+                return Ok(None);
+            }
+            (Lookup::Foreign, _) => {
+                observe::foreign(request.site, &request.key);
                 return Ok(None);
             }
             _ => return Ok(None),
         };
         payload.and_then(|payload| C::decode(self.format, &payload)).map(Some).or_else(|error| {
-            observe::unusable(request.site, &request.key, &error.to_string());
+            observe::undecodable(request.site, &request.key, &error);
             Ok(None)
         })
     }
