@@ -9,6 +9,7 @@ mod deadline;
 mod degraded;
 mod detached;
 mod failing_origin;
+mod foreign;
 mod freshness;
 mod harness;
 mod holders;
@@ -25,8 +26,16 @@ mod recovery;
 mod runtimes;
 mod scopes;
 mod served;
+mod shapes;
 mod shed;
 mod sizes;
 mod unusable_bytes;
 mod waiting;
 mod without_runtime;
+
+/// Lets a minute pass without waiting for it: events that are emitted once a minute are emitted again.
+async fn pass_a_minute() {
+    tokio::time::pause();
+    tokio::time::advance(std::time::Duration::from_secs(60)).await;
+    tokio::time::resume();
+}
