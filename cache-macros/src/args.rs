@@ -10,7 +10,7 @@ use crate::errors::{Errors, nearest, quoted};
 use crate::values::{self, Ttl, error_at};
 
 /// Each argument, as one writes it.
-const USAGE: [(&str, &str); 19] = [
+const USAGE: [(&str, &str); 20] = [
     ("key", r#"key = "user:<id>:v1""#),
     ("ttl", "ttl = 600"),
     ("lock", "lock = true"),
@@ -24,6 +24,7 @@ const USAGE: [(&str, &str); 19] = [
     ("err_ttl", "err_ttl = 1"),
     ("cache_if", "cache_if = |value| !value.is_empty()"),
     ("codec", "codec = Json"),
+    ("shape", r#"shape = "compatible""#),
     ("cache", "cache = &self.cache"),
     ("entry", "entry = user_entry"),
     ("fail_open", "fail_open = false"),
@@ -69,6 +70,7 @@ pub(crate) struct Args {
     pub(crate) err_ttl: Option<Arg<Period>>,
     pub(crate) cache_if: Option<Arg<Expr>>,
     pub(crate) codec: Option<Arg<Type>>,
+    pub(crate) shape: Option<Arg<Shape>>,
     pub(crate) cache: Option<Arg<Expr>>,
     pub(crate) entry: Option<Arg<EntryName>>,
     pub(crate) fail_open: Option<Arg<bool>>,
@@ -83,6 +85,13 @@ pub(crate) struct Args {
 pub(crate) enum Lock {
     Off,
     On { wait: Option<Arg<Period>>, lease: Option<Arg<Period>> },
+}
+
+/// What `shape` says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    Exact,
+    Compatible,
 }
 
 /// What `entry` says.
@@ -168,6 +177,7 @@ impl Args {
             "err_ttl" => set(&mut self.err_ttl, name, input, values::period),
             "cache_if" => set(&mut self.cache_if, name, input, values::cache_if),
             "codec" => set(&mut self.codec, name, input, values::codec),
+            "shape" => set(&mut self.shape, name, input, values::shape),
             "cache" => set(&mut self.cache, name, input, values::value),
             "entry" => set(&mut self.entry, name, input, values::entry),
             "fail_open" => set(&mut self.fail_open, name, input, values::switch),

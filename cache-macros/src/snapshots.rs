@@ -45,6 +45,7 @@ snapshots! {
         skip(config),
         jitter = 0.2,
         codec = Json,
+        shape = "compatible",
         cache = &config.cache,
         entry = report_cache,
         fail_open = false,

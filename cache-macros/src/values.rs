@@ -11,8 +11,9 @@ use syn::punctuated::Punctuated;
 use syn::spanned::Spanned as _;
 use syn::{Expr, ExprClosure, Ident, Lit, LitBool, LitStr, Path, Token, Type, parenthesized};
 
-use crate::args::{EntryName, Lock, comma, set, usage};
+use crate::args::{EntryName, Lock, Shape, comma, set, usage};
 use crate::duration::{Period, literal};
+use crate::errors::nearest;
 
 /// The largest spread of a TTL: beyond it, values would live less than half as long as the user said.
 const MOST_JITTER: f64 = 0.5;
@@ -208,6 +209,21 @@ pub(crate) fn codec(name: &Ident, input: ParseStream) -> syn::Result<Type> {
         return Err(misuse(literal.0, name, "`codec` is a type"));
     }
     value(name, input)
+}
+
+pub(crate) fn shape(name: &Ident, input: ParseStream) -> syn::Result<Shape> {
+    const SHAPES: [(&str, Shape); 2] = [("exact", Shape::Exact), ("compatible", Shape::Compatible)];
+    let value: Expr = value(name, input)?;
+    let word = match (literal(&value), &value) {
+        (Some(Lit::Str(text)), _) => text.value(),
+        (_, other) => other.to_token_stream().to_string(),
+    };
+    let is_text = matches!(literal(&value), Some(Lit::Str(_)));
+    if let Some((_, shape)) = SHAPES.iter().find(|(text, _)| is_text && *text == word) {
+        return Ok(*shape);
+    }
+    let meant = nearest(&word, SHAPES.map(|(text, _)| text)).unwrap_or("compatible");
+    Err(error_at(&value, format!(r#"`shape` is `"exact"` or `"compatible"`: write `{name} = "{meant}"`"#)))
 }
 
 /// `= "text"`

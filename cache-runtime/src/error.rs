@@ -17,7 +17,8 @@ pub enum ErrorKind {
     Shed,
     /// The store did not answer within the deadline. What was asked may still happen.
     Timeout,
-    /// The store answered with an error: out of memory, read-only replica, wrong type at the key, no permission.
+    /// The store answered with an error: out of memory, read-only replica, wrong type at the key, no permission. Or the
+    /// key holds a string that this library did not write, and the cache leaves such strings alone.
     Rejected,
     /// A value could not be encoded, or bytes could not be decoded.
     Codec,
@@ -65,6 +66,15 @@ impl Error {
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
+    }
+
+    /// The key holds a string that this library did not write.
+    pub(crate) fn foreign() -> Self {
+        Self::new(
+            ErrorKind::Rejected,
+            "the key holds a string that this library did not write, and it is left alone: use another key, or build \
+             the cache with `overwrite_foreign(true)` if such strings may be replaced",
+        )
     }
 
     /// Adds what the user can do about it.

@@ -52,7 +52,8 @@ impl<R, C> OfValue<R, C> {
     }
 
     /// Removes the value, and the lease of whoever is loading it: a read that starts after this has returned `Ok` never
-    /// gets a value loaded before, in any process that shares the store.
+    /// gets a value loaded before, in any process that shares the store. It is a plain `UNLINK`, which removes whatever is
+    /// at the key: also a string that this library did not write.
     ///
     /// # Errors
     ///
@@ -70,7 +71,8 @@ impl<R, C> OfValue<R, C> {
 macro_rules! value_methods {
     ($(<$($generic:ident),*> $handle:ident<$returned:ty> => $value:ident;)*) => {$(
         impl<$($generic,)* C: Coding> $handle<$returned, C> {
-            /// The value, if a fresh one is cached. Bytes that cannot be read count as none, with an event.
+            /// The value, if a fresh one is cached. An entry that cannot be read and a string that this library did not
+            /// write count as none, with an event.
             ///
             /// # Errors
             ///
@@ -91,7 +93,9 @@ macro_rules! value_methods {
             /// # Errors
             ///
             /// Where the value cannot be encoded or is too long, the TTL is zero, or the store did not confirm within the
-            /// cache's deadline.
+            /// cache's deadline. Of kind [`ErrorKind::Rejected`](crate::ErrorKind::Rejected) where the key holds a string that
+            /// this library did not write: it is left alone, unless the cache was built with
+            /// [`overwrite_foreign(true)`](crate::CacheBuilder::overwrite_foreign).
             pub async fn put(&self, value: &$value) -> Result<(), Error>
             where
                 $value: Serialize + DeserializeOwned,

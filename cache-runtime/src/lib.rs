@@ -43,7 +43,7 @@ pub use self::codec::Bincode;
 pub use self::codec::Json;
 #[cfg(feature = "postcard")]
 pub use self::codec::Postcard;
-pub use self::codec::{BuiltInCodec, Codec, CodecId, MessagePack};
+pub use self::codec::{BuiltInCodec, Codec, CodecId, MessagePack, Shape};
 pub use self::error::{Error, ErrorKind};
 pub use self::handle::Entry;
 pub use self::health::{Health, Server, State};

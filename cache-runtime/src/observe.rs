@@ -4,8 +4,11 @@
 //! should know is a warning, what happens all the time is `DEBUG` or `TRACE`.
 
 use std::fmt::Display;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::clock::{self, Timestamp};
+use crate::entry::Defect;
 use crate::error::Error;
 use crate::report::Outcome;
 use crate::runtime::Lack;
@@ -35,14 +38,92 @@ pub(crate) fn failed(site: &Site, key: &str, step: &'static str, error: &Error) 
     event!(warn, site, key, step, kind, %error, "the cache failed, the call goes on without it");
 }
 
+/// How long an event that every call could emit is held back after it was emitted. While two releases of a program run,
+/// each call may find an entry of the other one: an operator needs to know that, once, and how often. Raising it makes
+/// the log shorter and the count older.
+const NOTICE_PAUSE: Duration = Duration::from_secs(60);
+
+/// When the events of one function that every call could emit were emitted, for each reason apart. Nothing is allocated,
+/// and the time is read only when there is an event.
+#[derive(Debug)]
+pub(crate) struct Notices {
+    defects: [Notice; Defect::COUNT],
+    keeps_to_exact: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Notice {
+    /// In ticks of the monotonic clock; zero before the first event.
+    next: AtomicU64,
+    suppressed: AtomicU64,
+}
+
+impl Notices {
+    pub(crate) const fn new() -> Self {
+        let defects = [const { Notice { next: AtomicU64::new(0), suppressed: AtomicU64::new(0) } }; Defect::COUNT];
+        Self { defects, keeps_to_exact: AtomicBool::new(false) }
+    }
+
+    /// Whether the event is emitted now, and how many were suppressed since the last one.
+    fn admit(&self, defect: Defect) -> Option<u64> {
+        let Notice { next, suppressed } = &self.defects[defect as usize];
+        let (now, due) = (Timestamp::monotonic().ticks(), next.load(Ordering::Relaxed));
+        let after = now + clock::ticks(NOTICE_PAUSE);
+        // One of those that come at once emits it.
+        if now < due || next.compare_exchange(due, after, Ordering::Relaxed, Ordering::Relaxed).is_err() {
+            suppressed.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
+        Some(suppressed.swap(0, Ordering::Relaxed))
+    }
+}
+
 /// A step on a store that is known to refuse writes was refused, and the call goes on without it.
 pub(crate) fn write_refused(site: &Site, key: &str, step: &'static str, error: &Error) {
     event!(debug, site, key, step, %error, "the store refuses writes, the call goes on without it");
 }
 
 /// An entry is there and cannot be used; it is overwritten.
-pub(crate) fn unusable(site: &Site, key: &str, why: &str) {
-    event!(warn, site, key, why, "an entry cannot be used and counts as a miss");
+pub(crate) fn unusable(site: &Site, key: &str, defect: Defect) {
+    unusable_because(site, key, defect, defect.as_str());
+}
+
+/// An entry is there and cannot be decoded; it is overwritten. The cause is left out: it can contain the value.
+pub(crate) fn undecodable(site: &Site, key: &str, error: &Error) {
+    unusable_because(site, key, Defect::Undecodable, &error.to_string());
+}
+
+fn unusable_because(site: &Site, key: &str, defect: Defect, why: &str) {
+    if let Some(suppressed) = site.notices.admit(defect) {
+        event!(warn, site, key, why, suppressed, "an entry cannot be used and counts as a miss");
+    }
+}
+
+/// A string at a key is not an entry of this library, and is left alone.
+pub(crate) fn foreign(site: &Site, key: &str) {
+    if let Some(suppressed) = site.notices.admit(Defect::Foreign) {
+        event!(
+            warn,
+            site,
+            key,
+            suppressed,
+            "the key holds a string that this library did not write: it is left alone and the function runs without the \
+             cache; if such strings may be replaced, build the cache with `overwrite_foreign(true)`"
+        );
+    }
+}
+
+/// A function is to read other shapes of its type, and its codec cannot: said once of each function.
+pub(crate) fn keeps_to_exact(site: &Site, key: &str) {
+    if !site.notices.keeps_to_exact.swap(true, Ordering::Relaxed) {
+        event!(
+            warn,
+            site,
+            key,
+            "the codec is not self-describing, so entries of another shape stay misses: name a codec that is, as in \
+             `codec = MessagePack`, or write `shape = \"exact\"` on the function"
+        );
+    }
 }
 
 /// A value cannot be encoded; it is returned and not stored. The cause is left out: it can contain the value.

@@ -23,7 +23,8 @@ pub enum Outcome {
     Refreshed,
     /// The function ran in the background, to replace a value that was served meanwhile.
     Revalidated,
-    /// The function ran without the cache: a `bypass` scope, a disabled cache, or a function that reached its own key.
+    /// The function ran without the cache: a `bypass` scope, a disabled cache, a function that reached its own key, or a
+    /// key that holds a string that this library did not write.
     Bypassed,
     /// The function ran because the cache failed.
     Degraded,

@@ -43,7 +43,7 @@ async fn a_miss_a_hit_and_an_invalidation_cost_three_one_and_one() {
     assert_eq!(traffic.sent().await, ["get"], "a look at an entry");
 
     number_entry(&stage.cache, 2).put(&9).await.expect("the server is up");
-    assert_eq!(traffic.sent().await, ["set"], "a put");
+    assert_eq!(traffic.sent().await, ["evalsha", "evalsha"], "a put");
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ mod degraded;
 mod detached;
 mod environment;
 mod failing_origin;
+mod foreign;
 mod freshness;
 mod harness;
 mod holders;
@@ -31,9 +32,17 @@ mod runtimes;
 mod scopes;
 mod secrets;
 mod served;
+mod shapes;
 mod shed;
 mod sizes;
 mod tls;
 mod unusable_bytes;
 mod waiting;
 mod without_runtime;
+
+/// Lets a minute pass without waiting for it: events that are emitted once a minute are emitted again.
+async fn pass_a_minute() {
+    tokio::time::pause();
+    tokio::time::advance(std::time::Duration::from_secs(60)).await;
+    tokio::time::resume();
+}

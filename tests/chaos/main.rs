@@ -136,11 +136,12 @@ faults! {
         scene.ask::<()>(&["ACL", "SETUSER", "default", "+@all"]).await;
     };
 
-    /// Whoever else writes there: entries become bytes that are none, and lists.
+    /// Whoever else writes there: entries become damaged ones, foreign strings, and lists.
     entries_that_are_overwritten: Trouble, Straight, [], async |scene: &mut Scene, span| {
         let spoil = r"for number, key in ipairs(redis.call('KEYS', '*')) do
-            if number % 2 == 0 then redis.call('DEL', key) redis.call('RPUSH', key, 'x') redis.call('PEXPIRE', key, 150)
-            else redis.call('SET', key, 'nonsense', 'PX', 150) end
+            if number % 3 == 0 then redis.call('DEL', key) redis.call('RPUSH', key, 'x') redis.call('PEXPIRE', key, 150)
+            elseif number % 3 == 1 then redis.call('SET', key, 'nonsense', 'PX', 150)
+            else redis.call('SET', key, '\202nonsense', 'PX', 150) end
         end";
         scene.again_and_again(span, Duration::from_millis(200), &["EVAL", spoil, "0"]).await;
     };

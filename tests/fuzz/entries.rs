@@ -1,4 +1,5 @@
-//! Entries: whatever is at the key, the function's caller gets the function's value.
+//! Entries: whatever is at the key, the function's caller gets the function's value, and what this library did not write is
+//! overwritten only where the cache allows that.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -72,8 +73,12 @@ async fn found(cache: &Cache) -> Result<Option<Row>, String> {
     Ok(Some(row()))
 }
 
-fn no_entry_makes_another_value(builder: CacheBuilder) {
+/// What every entry of this library begins with.
+const MAGIC: u8 = 0xCA;
+
+fn no_entry_makes_another_value(builder: CacheBuilder, overwrites_foreign: bool) {
     let shown = std::sync::Arc::new(Shown::default());
+    let builder = builder.overwrite_foreign(overwrites_foreign);
     let cache = built(builder.store(Shelf(std::sync::Arc::clone(&shown))));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     let call = || runtime.block_on(found(&cache));
@@ -88,15 +93,23 @@ fn no_entry_makes_another_value(builder: CacheBuilder) {
     fuzz(&[whole.to_vec(), whole[..HEADER_LEN].to_vec()], |entry| {
         set(&shown.entry, Some(Bytes::copy_from_slice(entry)));
         assert_eq!(call(), Ok(Some(row())));
+        let overwritten = set(&shown.stored, None).is_some();
+        if entry.first() != Some(&MAGIC) {
+            assert_eq!(overwritten, overwrites_foreign, "{entry:?}");
+        }
     });
 }
 
 #[test]
 fn no_entry_makes_a_function_return_another_value() {
-    no_entry_makes_another_value(Cache::builder());
+    for overwrites_foreign in [false, true] {
+        no_entry_makes_another_value(Cache::builder(), overwrites_foreign);
+    }
 }
 
 #[test]
 fn no_compressed_entry_makes_a_function_return_another_value() {
-    no_entry_makes_another_value(Cache::builder().compress_above(0));
+    for overwrites_foreign in [false, true] {
+        no_entry_makes_another_value(Cache::builder().compress_above(0), overwrites_foreign);
+    }
 }

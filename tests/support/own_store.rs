@@ -14,11 +14,32 @@ use cache_runtime::{Error, Store};
 #[derive(Clone, Debug, Default)]
 pub struct OwnStore {
     entries: Arc<Mutex<HashMap<String, (Bytes, Instant)>>>,
+    /// What another program stores just before the next lease is asked for.
+    intrusion: Arc<Mutex<Option<Bytes>>>,
 }
+
+/// For how long another program stores something: longer than any test takes.
+const LONG: Duration = Duration::from_secs(3_600);
 
 type Entries<'s> = MutexGuard<'s, HashMap<String, (Bytes, Instant)>>;
 
 impl OwnStore {
+    /// Another program stores these bytes.
+    pub fn set(&self, key: &str, bytes: impl Into<Bytes>) {
+        self.lock().insert(key.to_owned(), (bytes.into(), Instant::now() + LONG));
+    }
+
+    /// Another program stores these bytes at the key of the next lease, just before that is asked for.
+    pub fn set_before_the_next_lease(&self, bytes: impl Into<Bytes>) {
+        *self.intrusion.lock().unwrap_or_else(PoisonError::into_inner) = Some(bytes.into());
+    }
+
+    /// What another program finds.
+    #[must_use]
+    pub fn found(&self, key: &str) -> Option<Bytes> {
+        self.lock().get(key).map(|(entry, _)| entry.clone())
+    }
+
     /// The map, locked: atomic for every key.
     fn lock(&self) -> Entries<'_> {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
@@ -29,10 +50,13 @@ impl OwnStore {
 
 impl Store for OwnStore {
     async fn get(&self, key: &str) -> Result<Option<Bytes>, Error> {
-        Ok(self.lock().get(key).map(|(entry, _)| entry.clone()))
+        Ok(self.found(key))
     }
 
     async fn lease(&self, key: &str, request: &LeaseRequest) -> Result<Leased, Error> {
+        if let Some(bytes) = self.intrusion.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            self.set(key, bytes);
+        }
         let mut entries = self.lock();
         let current = entries.get(key).cloned();
         match admit(current.as_ref().map(|(entry, _)| &entry[..]), request) {

@@ -41,12 +41,14 @@ pub(crate) fn expand(cached: &Cached) -> TokenStream {
     let run = read::run(cached);
     let run = cached.target.returned.as_ref().map_or(run.clone(), |returned| as_returned(returned, &run));
     let warning = warning(cached);
+    let self_describing = policy::self_describing(cached);
     let plan_of_entry = plan(cached, &policy::of_entry(&cached.args));
     let entry = entry_function(cached, &quote_spanned!(Span::mixed_site()=> #plan_of_entry.entry()));
     quote_spanned! {Span::mixed_site()=>
         #(#attrs)*
         #vis #sig {
             #warning
+            #self_describing
             let __plan = #plan_of_read;
             #run
         }

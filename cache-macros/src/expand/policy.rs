@@ -4,8 +4,12 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 
 use super::private;
-use crate::args::{Arg, Args, Lock};
+use crate::args::{Arg, Args, Lock, Shape};
 use crate::duration::Period;
+use crate::names::Names;
+use crate::runtime_path::RuntimePath;
+use crate::target::word;
+use crate::validate::Cached;
 use crate::values::Ttl;
 
 /// Method calls on a plan or on hooks. Each stands where the user wrote its argument, so that a wrong type is reported
@@ -60,7 +64,42 @@ pub(super) fn of_entry(args: &Args) -> TokenStream {
     if let Some(Arg { name, value: codec }) = &args.codec {
         calls.call(name, "codec", &quote!(::<#codec>()));
     }
+    if let Some(Arg { name, value: shape }) = &args.shape {
+        let private = private(args, Span::mixed_site());
+        let shape = match shape {
+            Shape::Exact => quote!(Exact),
+            Shape::Compatible => quote!(Compatible),
+        };
+        calls.call(name, "shape", &quote_spanned!(Span::mixed_site()=> (#private::Shape::#shape)));
+    }
     calls.0
+}
+
+const NOT_SELF_DESCRIBING: &str = "the codec is not self-describing, so it cannot tell one shape of a type from \
+    another: leave `shape` out, or name a codec that is, as in `codec = MessagePack`";
+
+/// `shape = "compatible"` beside a codec that cannot do that is an error at `shape`. A constant cannot name the
+/// function's parameters or `Self`, so of a codec that does the runtime says it.
+///
+/// Input:  `codec = Json, shape = "compatible"`
+/// Output: `const _: () = assert!(<Json as Codec>::SELF_DESCRIBING, "the codec is not …");`
+pub(super) fn self_describing(cached: &Cached) -> Option<TokenStream> {
+    let Cached { args, target, .. } = cached;
+    let Arg { name, .. } = args.shape.as_ref().filter(|shape| shape.value == Shape::Compatible)?;
+    let codec = &args.codec.as_ref()?.value;
+    let named = Names::of(codec);
+    let mut parameters = target.sig.generics.type_params().map(|parameter| word(&parameter.ident));
+    if named.has("Self") || parameters.any(|parameter| named.has(&parameter)) {
+        return None;
+    }
+    let at = name.span().resolved_at(Span::mixed_site());
+    let runtime = RuntimePath::new(args).at(at);
+    Some(quote_spanned! {at=>
+        const _: () = ::core::assert!(
+            <#codec as #runtime::Codec>::SELF_DESCRIBING,
+            #NOT_SELF_DESCRIBING
+        );
+    })
 }
 
 /// The duration as the one argument of a setter.

@@ -6,6 +6,7 @@
     skip(config),
     jitter = 0.2,
     codec = Json,
+    shape = "compatible",
     cache = &config.cache,
     entry = report_cache,
     fail_open = false,
@@ -22,6 +23,10 @@ pub(crate) async fn report(config: &Config, year: u16) -> Result<Report, Error> 
 /// Reports.
 #[tracing::instrument]
 pub(crate) async fn report(config: &Config, year: u16) -> Result<Report, Error> {
+    const _: () = ::core::assert!(
+        < Json as crate ::facade::cache::Codec > ::SELF_DESCRIBING,
+        "the codec is not self-describing, so it cannot tell one shape of a type from another: leave `shape` out, or name a codec that is, as in `codec = MessagePack`"
+    );
     let __plan = crate::facade::cache::__private::plan(
             {
                 static SITE: crate::facade::cache::__private::Site = crate::facade::cache::__private::Site::new(
@@ -39,6 +44,7 @@ pub(crate) async fn report(config: &Config, year: u16) -> Result<Report, Error> 
         .lock_wait(crate::facade::cache::__private::Duration::from_millis(500u64))
         .lock_lease(crate::facade::cache::__private::Duration::from_millis(90000u64))
         .codec::<Json>()
+        .shape(crate::facade::cache::__private::Shape::Compatible)
         .literal("{report:")
         .part(&year)
         .literal("}:<v1>");
@@ -91,6 +97,7 @@ pub(crate) fn report_cache(
         .lock_wait(crate::facade::cache::__private::Duration::from_millis(500u64))
         .lock_lease(crate::facade::cache::__private::Duration::from_millis(90000u64))
         .codec::<Json>()
+        .shape(crate::facade::cache::__private::Shape::Compatible)
         .literal("{report:")
         .part(&year)
         .literal("}:<v1>")

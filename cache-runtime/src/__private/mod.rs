@@ -13,7 +13,7 @@ pub use std::time::Duration;
 
 pub use self::kind::{kind_of, kind_of_load, late_of};
 pub use self::own::{Holds, Own, Task, own};
-pub use crate::codec::{Coding, Format, Named, OfCache};
+pub use crate::codec::{Coding, Fingerprint, Format, Named, OfCache, Shape};
 pub use crate::engine::{
     CachesFailures, CachesNone, FailClosed, Fails, FailureCoding, Fallible, FallibleOptional, Hooked, Hooks, Kind,
     Loaded, MadeOf, Optional, OrFail, Output, Plain, Shared, Sharing, Value, hooks,
@@ -24,7 +24,6 @@ pub use crate::cache::CacheRef;
 
 use crate::cache::Cache;
 use crate::engine::{Call, Detached, Read, Request};
-use crate::entry::Expected;
 use crate::handle::Entry;
 use crate::key::{KeyPart, KeyWriter};
 use crate::policy::freshness::Freshness;
@@ -67,6 +66,7 @@ pub fn plan(site: &'static Site, cache: CacheRef) -> Plan {
         lock: Lock::default(),
         freshness: Freshness::default(),
         failing: Failing::Run,
+        shape: defaults.shape,
         timeout: None,
         none_ttl: None,
         err_ttl: None,
@@ -161,6 +161,13 @@ impl<C> Plan<C> {
         self
     }
 
+    /// `shape = …`
+    #[must_use]
+    pub fn shape(mut self, shape: Shape) -> Self {
+        self.call.request.shape = shape;
+        self
+    }
+
     /// `codec = …`. That it is one is asked in [`read`] alone, so that a mistake is reported once.
     #[must_use]
     pub fn codec<N>(self) -> Plan<Named<N>> {
@@ -187,8 +194,9 @@ impl<C> Plan<C> {
         C: Coding,
     {
         let Call { cache, request, .. } = &*self.call;
-        let value = cache.engine().schema::<C, <H::Kind as Kind>::Value>(request.site);
-        self.call.begin(Expected { value, failure: H::Failures::fingerprint() }, has_error);
+        let failure = H::Failures::fingerprint();
+        let expected = cache.engine().expected::<C, <H::Kind as Kind>::Value>(request, failure);
+        self.call.begin(expected, has_error);
         self.call
     }
 

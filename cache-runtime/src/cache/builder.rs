@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::choice::{self, Choice};
 use super::mistakes::Mistakes;
 use super::{Cache, Remark, Shared, prefixes};
-use crate::codec::{BuiltInCodec, Format, Sealed};
+use crate::codec::{BuiltInCodec, Coding, Format, OfCache, Sealed, Shape};
 use crate::engine::{DEFAULT_REFRESHES, Engine, Limits, OutagePlan};
 use crate::entry::{MAX_MAX_ENTRY, MIN_MAX_ENTRY, Sizes};
 use crate::error::Error;
@@ -57,6 +57,8 @@ pub struct CacheBuilder {
     outage: OutagePlan,
     sizes: Sizes,
     tls: Tls,
+    shape: Shape,
+    overwrites_foreign: bool,
 }
 
 impl CacheBuilder {
@@ -73,6 +75,8 @@ impl CacheBuilder {
             outage: OutagePlan::default(),
             sizes: Sizes::default(),
             tls: Tls::default(),
+            shape: Shape::default(),
+            overwrites_foreign: false,
         }
     }
 
@@ -231,6 +235,27 @@ impl CacheBuilder {
         self
     }
 
+    /// Which shapes of their types functions read that do not say; [`Shape::Exact`].
+    ///
+    /// With [`Shape::Compatible`] the releases of a program that run side by side during a deploy read each other's
+    /// entries. A function whose own codec is not self-describing keeps to exact, and a warning says so once.
+    pub fn shape(mut self, shape: Shape) -> Self {
+        self.shape = shape;
+        self
+    }
+
+    /// Whether a string at a function's key that this library did not write is overwritten; it is not.
+    ///
+    /// Such a string is left alone, since it may be another program's data: the function runs without the cache, a
+    /// warning says so once a minute and function, and `put` on its entry is an error. `true` is for a migration from
+    /// hand-written caching under the same keys: the old strings are then misses, and are overwritten. `invalidate`
+    /// removes whatever is at its key in both cases, as `DEL` does, and keys of other types than strings are never
+    /// overwritten. An entry of this library that is damaged, or of another version, is not such a string.
+    pub fn overwrite_foreign(mut self, overwrite: bool) -> Self {
+        self.overwrites_foreign = overwrite;
+        self
+    }
+
     /// Checks the configuration. Nothing is connected yet.
     ///
     /// Without a store, that is the server at the environment variable `REDIS_URL`, where it is set and not empty, else
@@ -245,7 +270,7 @@ impl CacheBuilder {
     /// [`Memory`] of no entries or of less than 64 KiB, a TTL of zero or over a year, a jitter outside of 0.0 to 0.5, a
     /// deadline of zero or over a minute, no refreshes or outage concurrency or more than 65,536, a degraded TTL of zero
     /// or over a minute, entries of less than 1 KiB or more than 512 MiB, a prefix with white space, control characters,
-    /// braces, `:` or `~`.
+    /// braces, `:` or `~`, compatible shapes with a codec that is not self-describing.
     pub fn build(mut self) -> Result<Cache, Error> {
         let store = self.store.take();
         let backend = self.mistakes().reported(choice::open(store, &self.tls))?;
@@ -266,12 +291,17 @@ impl CacheBuilder {
         let is_shared = enabled && !matches!(backend, Backend::Memory(_));
         let is_bare = self.prefix.is_empty();
         let remark = if is_shared && is_bare { Remark::WithoutPrefix } else { remark };
-        let limits =
-            Limits { deadline: self.deadline, refreshes: self.refreshes, outage: self.outage, sizes: self.sizes };
+        let limits = Limits {
+            deadline: self.deadline,
+            refreshes: self.refreshes,
+            outage: self.outage,
+            sizes: self.sizes,
+            overwrites_foreign: self.overwrites_foreign,
+        };
         let engine = Engine::new(backend, self.format, limits);
         let prefix = if is_bare { String::new() } else { self.prefix + ":" };
-        let shared =
-            Arc::new(Shared { engine, prefix: prefix.into(), ttl: self.ttl, jitter: self.jitter, enabled, remark });
+        let (ttl, jitter, shape) = (self.ttl, self.jitter, self.shape);
+        let shared = Arc::new(Shared { engine, prefix: prefix.into(), ttl, jitter, shape, enabled, remark });
         if is_shared && !is_bare {
             prefixes::register(&shared);
         }
@@ -306,6 +336,13 @@ impl CacheBuilder {
         let lengths = MIN_MAX_ENTRY..=MAX_MAX_ENTRY;
         mistakes.check_number("the longest entry", self.sizes.max_entry, &lengths, "max_entry_bytes(8 << 20)");
         mistakes.check_prefix(&self.prefix);
+        if self.shape == Shape::Compatible && !OfCache::is_self_describing(self.format) {
+            mistakes.add(format!(
+                "shapes are compatible, and the codec {:?} is not self-describing, so it cannot tell them apart: leave \
+                 `shape(Shape::Compatible)` out, or use the codec `MessagePack` or `Json`",
+                self.format
+            ));
+        }
         mistakes
     }
 }
@@ -322,6 +359,8 @@ impl fmt::Debug for CacheBuilder {
             .field("max_refreshes", &self.refreshes)
             .field("outage", &self.outage)
             .field("sizes", &self.sizes)
+            .field("shape", &self.shape)
+            .field("overwrite_foreign", &self.overwrites_foreign)
             .finish_non_exhaustive()
     }
 }

@@ -13,6 +13,7 @@ use std::time::Duration;
 use once_cell::sync::OnceCell;
 
 pub use self::builder::CacheBuilder;
+use crate::codec::Shape;
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind};
 use crate::health::Health;
@@ -34,6 +35,7 @@ pub(crate) struct Shared {
     pub(crate) prefix: Box<str>,
     pub(crate) ttl: Duration,
     pub(crate) jitter: f64,
+    pub(crate) shape: Shape,
     pub(crate) enabled: bool,
     remark: Remark,
 }

@@ -15,6 +15,7 @@ pub struct Json;
 
 impl Codec for Json {
     const ID: CodecId = CodecId::JSON;
+    const SELF_DESCRIBING: bool = true;
 
     fn encode<T: Serialize>(value: &T, out: &mut Vec<u8>) -> Result<(), Error> {
         bounds::encode::<Self, T>(value, out)

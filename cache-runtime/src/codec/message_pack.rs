@@ -16,6 +16,7 @@ pub struct MessagePack;
 
 impl Codec for MessagePack {
     const ID: CodecId = CodecId::MESSAGE_PACK;
+    const SELF_DESCRIBING: bool = true;
 
     fn encode<T: Serialize>(value: &T, out: &mut Vec<u8>) -> Result<(), Error> {
         bounds::encode::<Self, T>(value, out)

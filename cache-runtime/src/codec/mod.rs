@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 #[cfg(feature = "bincode")]
 pub use self::bincode::Bincode;
 pub(crate) use self::fingerprint::fingerprint;
+pub use self::fingerprint::{Fingerprint, Shape};
 #[cfg(feature = "json")]
 pub use self::json::Json;
 pub use self::message_pack::MessagePack;
@@ -57,8 +58,9 @@ impl CodecId {
 
 /// A format for cached values; name it in the attribute: `codec = Json`, `codec = MyCodec`.
 ///
-/// Decoding must refuse bytes that it does not use up. It never sees another codec's bytes, nor those of another shape
-/// of the type; it may see bytes that were damaged, and answers them with an error, never a panic.
+/// Decoding must refuse bytes that it does not use up. It never sees another codec's bytes, nor those of a type of another
+/// name, nor, unless it is [self-describing](Self::SELF_DESCRIBING), those of another shape of the type; it may see bytes
+/// that were damaged, and answers them with an error, never a panic.
 ///
 /// ```
 /// use cache_runtime::{Codec, CodecId, Error, ErrorKind};
@@ -88,6 +90,15 @@ impl CodecId {
 pub trait Codec: Send + Sync + 'static {
     /// The number in the header.
     const ID: CodecId;
+
+    /// Whether the bytes tell the structure of the value by themselves: fields by their names, each value with its type.
+    /// Then bytes of another shape of the type can be told apart while they are decoded, and [`Shape::Compatible`] has
+    /// them decoded. A format that leaves names or types out reads the fields of yesterday's struct into those of today's
+    /// without noticing, so it must say `false`, which is the default. JSON and `MessagePack` with named fields are
+    /// self-describing; bincode and postcard are not.
+    ///
+    /// [`Shape::Compatible`]: crate::Shape::Compatible
+    const SELF_DESCRIBING: bool = false;
 
     /// Appends the value's bytes to `out`.
     ///
@@ -172,6 +183,8 @@ built_in!(
 pub trait Coding {
     /// The number in the header.
     fn id(format: Format) -> CodecId;
+    /// Whether bytes of another shape of a type can be told apart; see [`Codec::SELF_DESCRIBING`].
+    fn is_self_describing(format: Format) -> bool;
     /// Appends the value's bytes.
     ///
     /// # Errors
@@ -193,6 +206,10 @@ pub struct Named<C>(std::marker::PhantomData<C>);
 impl<C: Codec> Coding for Named<C> {
     fn id(_: Format) -> CodecId {
         C::ID
+    }
+
+    fn is_self_describing(_: Format) -> bool {
+        C::SELF_DESCRIBING
     }
 
     fn encode<T: Serialize + DeserializeOwned>(_: Format, value: &T, out: &mut Vec<u8>) -> Result<(), Error> {
@@ -238,6 +255,10 @@ macro_rules! by_format {
 impl Coding for OfCache {
     fn id(format: Format) -> CodecId {
         by_format!(format, C => C::ID)
+    }
+
+    fn is_self_describing(format: Format) -> bool {
+        by_format!(format, C => C::SELF_DESCRIBING)
     }
 
     fn encode<T: Serialize + DeserializeOwned>(format: Format, value: &T, out: &mut Vec<u8>) -> Result<(), Error> {

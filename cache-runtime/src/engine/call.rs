@@ -44,6 +44,8 @@ pub(crate) struct Call {
     pub(super) saw: Option<Token>,
     /// What the lease may displace.
     pub(super) take: Take,
+    /// The last look showed a string that this library did not write: it is left alone, and no lease is asked for.
+    pub(super) foreign: bool,
     /// This call waited for another process in vain.
     pub(super) followed: bool,
     /// This call waits on past its time-out: it has nothing else to answer with.
@@ -107,6 +109,7 @@ impl Call {
             attempts: 0,
             saw: None,
             take: Take::Missing,
+            foreign: false,
             followed: false,
             patient: false,
             fallback: None,
@@ -221,6 +224,7 @@ impl Call {
     pub(super) fn miss(&self) -> Outcome {
         match self.mode {
             _ if self.reach != Reach::Asks => Outcome::Degraded,
+            _ if self.foreign => Outcome::Bypassed,
             Mode::Refresh => Outcome::Refreshed,
             _ if self.followed => Outcome::Stolen,
             _ => Outcome::Miss,

@@ -189,7 +189,7 @@ impl Fill {
         let stored = self.token().zip(lifetime).zip(answer.failure_fingerprint());
         let entry = stored.and_then(|((token, lifetime), fingerprint)| {
             let mut header = self.header(Flags::FAILURE, token, lifetime);
-            header.schema.shape = fingerprint;
+            header.schema = header.schema.of(fingerprint);
             Some((self.encode(answer, header)?, lifetime))
         });
         match entry {

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use super::kind::{CachesFailures, CachesNone, FailClosed, Kind, Output};
-use crate::codec::{Coding, Format};
+use crate::codec::{Coding, Fingerprint, Format};
 use crate::error::Error;
 
 /// What a kind makes of the cache's error, if it makes anything of it.
@@ -43,7 +43,7 @@ pub trait Hooks {
 pub trait FailureCoding<K: Kind> {
     /// The fingerprint of the error's type; none where errors are not stored.
     #[must_use]
-    fn fingerprint() -> Option<u32> {
+    fn fingerprint() -> Option<Fingerprint> {
         None
     }
 
@@ -77,7 +77,7 @@ impl<K: Kind> FailureCoding<K> for NotStored {}
 pub struct Stored;
 
 impl<K: CachesFailures> FailureCoding<K> for Stored {
-    fn fingerprint() -> Option<u32> {
+    fn fingerprint() -> Option<Fingerprint> {
         Some(K::failure_fingerprint())
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::codec::{self, Coding, Format};
+use crate::codec::{self, Coding, Fingerprint, Format};
 use crate::error::Error;
 
 /// An error that the callers of one run share.
@@ -105,7 +105,7 @@ pub trait Fails: Kind {
 pub trait CachesFailures: Kind {
     /// The fingerprint of the error's type.
     #[must_use]
-    fn failure_fingerprint() -> u32;
+    fn failure_fingerprint() -> Fingerprint;
 
     /// Appends the bytes of the error in an output.
     ///
@@ -124,7 +124,7 @@ pub trait CachesFailures: Kind {
 
 #[diagnostic::do_not_recommend]
 impl<K: Fails<Error: Value>> CachesFailures for K {
-    fn failure_fingerprint() -> u32 {
+    fn failure_fingerprint() -> Fingerprint {
         codec::fingerprint::<K::Error>()
     }
 

@@ -43,7 +43,7 @@ enum Taken {
 pub(super) enum Hold {
     /// With this run.
     Held(Lease),
-    /// Not to be had: another process holds it, under this token if one was seen.
+    /// Not to be had: another process holds it, under this token if one was seen, or the key is not this library's.
     Elsewhere(Option<Token>),
 }
 
@@ -55,7 +55,7 @@ impl Call {
         }
         self.group = lead.group();
         for _ in 0..MAX_LEASE_REQUESTS {
-            if self.reach != Reach::Asks || !self.group.takes_lease() {
+            if self.reach != Reach::Asks || self.foreign || !self.group.takes_lease() {
                 break;
             }
             if self.saw.is_some_and(|lease| !lead.passes(lease)) {
@@ -89,7 +89,7 @@ impl Call {
                 Err(error) => self.goes_degraded("lease", &error),
             }
         }
-        if self.reach == Reach::Failed
+        if (self.reach == Reach::Failed || self.foreign)
             && let Some(step) = self.comes_next(&lead).await
         {
             return step;
@@ -122,7 +122,10 @@ impl Call {
         self.take = Take::Any;
         let hold = match self.take_lease(&lead).await {
             Ok(Taken::Lease(lease)) => Hold::Held(lease),
-            Ok(Taken::Found(_)) => Hold::Elsewhere(None),
+            Ok(Taken::Found(entry)) => {
+                self.sight(Some(entry), Outcome::Hit);
+                Hold::Elsewhere(None)
+            }
             Err(error) if self.refuses() => return Step::Refuse(error),
             Err(error) => {
                 self.goes_degraded("lease", &error);
@@ -163,8 +166,9 @@ impl Call {
     async fn ask_for_lease(&mut self, lead: &Lead) -> Result<Taken, Error> {
         let mut lease = Lease::new(self);
         lead.asks(lease.token());
-        let request = LeaseRequest::new(lease.token(), self.request.lock.lease, self.take.clone(), self.now());
         let engine = self.cache.engine();
+        let request = LeaseRequest::new(lease.token(), self.request.lock.lease, self.take.clone(), self.now())
+            .overwriting_foreign(engine.overwrites_foreign);
         let asked = pin!(engine.backend.lease(&self.request.key, &request));
         match engine.step(&mut self.budget, "lease", &self.request.key, asked).await {
             Ok(Leased::Granted) => Ok(Taken::Lease(lease)),
@@ -188,8 +192,11 @@ impl Call {
         Step::Decode(found)
     }
 
-    /// Runs the function for a flight.
+    /// Runs the function for a flight, or fails where that is not to be done without the cache.
     fn leading(&self, lead: Lead, hold: Hold) -> Step {
+        if self.foreign && self.refuses() {
+            return Step::Refuse(Error::foreign());
+        }
         Step::Load(Run { lead: Some(lead), hold, outcome: self.miss(), turn: None })
     }
 }

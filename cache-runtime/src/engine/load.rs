@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use super::hooks::{FailureCoding, Hooks, MadeOf};
 use super::kind::{Kind, Loaded, Output, Shared};
-use crate::codec::{Coding, Format};
+use crate::codec::{Coding, Fingerprint, Format};
 use crate::error::Error;
 
 /// What a panic carries.
@@ -64,7 +64,7 @@ pub(crate) trait Reply {
     fn ttl(&self) -> Option<Duration>;
 
     /// The fingerprint of errors, where they are stored.
-    fn failure_fingerprint(&self) -> Option<u32>;
+    fn failure_fingerprint(&self) -> Option<Fingerprint>;
 
     /// Appends the bytes of the value, or of the error.
     fn encode(&self, format: Format, out: &mut Vec<u8>) -> Result<(), Error>;
@@ -201,7 +201,7 @@ impl<H: Hooks, C: Coding> Reply for Answer<H, C> {
         }
     }
 
-    fn failure_fingerprint(&self) -> Option<u32> {
+    fn failure_fingerprint(&self) -> Option<Fingerprint> {
         H::Failures::fingerprint()
     }
 

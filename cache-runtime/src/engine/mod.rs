@@ -53,8 +53,8 @@ pub(crate) use self::outage::Plan as OutagePlan;
 use self::outage::{Asked, Outage};
 use self::owed::Owed;
 pub(crate) use self::read::Read;
-use crate::codec::{Coding, Format};
-use crate::entry::{self, Expected, Lookup, Schema, Sizes};
+use crate::codec::{Coding, Fingerprint, Format, Shape};
+use crate::entry::{self, Defect, Expected, Lookup, Schema, Sizes};
 use crate::error::{Error, ErrorKind};
 use crate::health::Health;
 use crate::policy::freshness::Freshness;
@@ -76,6 +76,8 @@ pub(crate) struct Engine {
     /// What all the cache steps of one call may take together.
     pub(crate) deadline: Duration,
     pub(crate) sizes: Sizes,
+    /// Whether strings that this library did not write are overwritten.
+    pub(crate) overwrites_foreign: bool,
 }
 
 impl Engine {
@@ -90,6 +92,7 @@ impl Engine {
             this: Weak::clone(this),
             deadline: limits.deadline,
             sizes: limits.sizes,
+            overwrites_foreign: limits.overwrites_foreign,
         })
     }
 
@@ -158,15 +161,32 @@ impl Engine {
 
     /// What the entry that the store has is worth.
     fn classify(&self, entry: Option<&[u8]>, key: &str, expected: Expected) -> Lookup {
-        if entry.is_some_and(|entry| !self.sizes.allow(entry.len())) {
-            return Lookup::Unusable("longer than `max_entry_bytes`");
+        let is_foreign = entry.is_some_and(entry::is_foreign);
+        if is_foreign && self.overwrites_foreign {
+            return Lookup::Unusable(Defect::Foreign);
+        }
+        if !is_foreign && entry.is_some_and(|entry| !self.sizes.allow(entry.len())) {
+            return Lookup::Unusable(Defect::TooLong);
         }
         entry::classify(entry, key, expected, || self.backend.now(key))
     }
 
+    /// What a function of this value, and of these errors where it stores them, can read.
+    pub(crate) fn expected<C: Coding, V>(&self, request: &Request, failure: Option<Fingerprint>) -> Expected
+    where
+        V: serde::de::DeserializeOwned,
+    {
+        let mut shape = request.shape;
+        if shape == Shape::Compatible && !C::is_self_describing(self.format) {
+            observe::keeps_to_exact(request.site, &request.key);
+            shape = Shape::Exact;
+        }
+        Expected { value: self.schema::<C, V>(request.site), failure, shape }
+    }
+
     /// How `V` is coded under `C` here.
     pub(crate) fn schema<C: Coding, V: serde::de::DeserializeOwned>(&self, site: &Site) -> Schema {
-        Schema { codec: C::id(self.format).number(), shape: site.fingerprint::<V>(), ..Schema::default() }
+        Schema { codec: C::id(self.format).number(), ..Schema::default() }.of(site.fingerprint::<V>())
     }
 }
 
@@ -175,7 +195,7 @@ fn is_write(step: &str) -> bool {
     !matches!(step, "get" | "watch" | "connect")
 }
 
-/// The bounds of a cache.
+/// The bounds of a cache, and what it may overwrite.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     /// What all the cache steps of one call may take together.
@@ -184,6 +204,8 @@ pub(crate) struct Limits {
     pub(crate) refreshes: usize,
     pub(crate) outage: outage::Plan,
     pub(crate) sizes: Sizes,
+    /// Whether strings that this library did not write are overwritten.
+    pub(crate) overwrites_foreign: bool,
 }
 
 /// What a call asks for: the function, the key, and its policy, resolved against the cache's defaults.
@@ -196,6 +218,8 @@ pub(crate) struct Request {
     pub(crate) freshness: Freshness,
     /// What becomes of a call that the store fails.
     pub(crate) failing: Failing,
+    /// Which shapes of the value's type are read.
+    pub(crate) shape: Shape,
     /// How long a caller waits for the function.
     pub(crate) timeout: Option<Duration>,
     /// How long a `None` is stored.

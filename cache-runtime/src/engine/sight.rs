@@ -40,7 +40,7 @@ impl Found {
         });
         if let Err(error) = &decoded {
             // Without the cause: what serde says of a value can contain it.
-            observe::unusable(site, key, &error.to_string());
+            observe::undecodable(site, key, error);
         }
         decoded.unwrap_or(false)
     }
@@ -94,7 +94,7 @@ impl Call {
 
     /// Takes note of what is at the key; `Some` is a value to serve.
     pub(super) fn sight(&mut self, entry: Option<Bytes>, outcome: Outcome) -> Option<Found> {
-        (self.saw, self.take) = (None, Take::Missing);
+        (self.saw, self.take, self.foreign) = (None, Take::Missing, false);
         let freshness = self.request.freshness;
         let (engine, key, expected) = (self.cache.engine(), &self.request.key, self.expected);
         let now = || engine.backend.now(key);
@@ -113,9 +113,13 @@ impl Call {
             },
             (Lookup::Stale(header), Some(bytes)) => return self.sight_stale(header, &bytes),
             (Lookup::Pending(token), _) => self.saw = Some(token),
-            (Lookup::Unusable(why), Some(bytes)) => {
-                observe::unusable(self.request.site, &self.request.key, why);
+            (Lookup::Unusable(defect), Some(bytes)) => {
+                observe::unusable(self.request.site, &self.request.key, defect);
                 self.take = Take::Unusable(Bytes::copy_from_slice(entry::head(&bytes)));
+            }
+            (Lookup::Foreign, _) => {
+                observe::foreign(self.request.site, &self.request.key);
+                self.foreign = true;
             }
             _ => {}
         }

@@ -8,10 +8,10 @@ use serde::de::DeserializeOwned;
 
 use super::{Engine, Request};
 use crate::codec::Coding;
-use crate::entry::{self, Flags, Header, Lookup, Token};
+use crate::entry::{self, Defect, Flags, Header, Lookup, Token};
 use crate::error::{Error, ErrorKind};
 use crate::policy::ttl;
-use crate::store::{Budget, Store};
+use crate::store::{Budget, LeaseRequest, Leased, Store, Take};
 use crate::{observe, random};
 
 impl Engine {
@@ -22,19 +22,25 @@ impl Engine {
             self.pay(&mut budget, &request.key).await?;
         }
         let found = self.step(&mut budget, "get", &request.key, pin!(self.backend.get(&request.key))).await?;
-        let schema = self.schema::<C, V>(request.site);
-        let payload = match (self.classify(found.as_deref(), &request.key, schema.into()), &found) {
+        let expected = self.expected::<C, V>(request, None);
+        let payload = match (self.classify(found.as_deref(), &request.key, expected), &found) {
             (Lookup::Fresh(header), Some(bytes)) if !header.flags.has(Flags::NONE) && self.owed.trusts(&header) => {
                 entry::payload(bytes, &header, &self.sizes)
             }
-            (Lookup::Unusable(why), _) => {
-                observe::unusable(request.site, &request.key, why);
+            // An error is stored, and `get` speaks of values.
+            (Lookup::Unusable(Defect::Failure), _) => return Ok(None),
+            (Lookup::Unusable(defect), _) => {
+                observe::unusable(request.site, &request.key, defect);
+                return Ok(None);
+            }
+            (Lookup::Foreign, _) => {
+                observe::foreign(request.site, &request.key);
                 return Ok(None);
             }
             _ => return Ok(None),
         };
         payload.and_then(|payload| C::decode(self.format, &payload)).map(Some).or_else(|error| {
-            observe::unusable(request.site, &request.key, &error.to_string());
+            observe::undecodable(request.site, &request.key, &error);
             Ok(None)
         })
     }
@@ -59,12 +65,21 @@ impl Engine {
         let (key, mut budget) = (&request.key, Budget::new(self.deadline));
         // The first thing that a process does may be a put, and the times in an entry are the server's.
         self.step(&mut budget, "connect", key, pin!(self.backend.learn_time(key))).await?;
-        let (entry, lifetime) = self.entry_of::<C, V>(request, value)?;
-        self.step(&mut budget, "put", key, pin!(self.backend.put(key, entry, lifetime))).await
+        let token = Token::random();
+        let (entry, lifetime) = self.entry_of::<C, V>(request, token, value)?;
+        // Only a lease says whether the string that is there is this library's.
+        let lease = LeaseRequest::new(token, request.lock.lease, Take::Any, self.backend.now(key))
+            .overwriting_foreign(self.overwrites_foreign);
+        match self.step(&mut budget, "lease", key, pin!(self.backend.lease(key, &lease))).await? {
+            Leased::Granted => {}
+            Leased::Found(_) => return Err(Error::foreign()),
+        }
+        // A lease that is lost by then was lost to an invalidation or to a later write.
+        self.step(&mut budget, "commit", key, pin!(self.backend.commit(key, token, entry, lifetime))).await.map(drop)
     }
 
-    /// The entry that holds this value, and its lifetime.
-    fn entry_of<C, V>(&self, request: &Request, value: &V) -> Result<(Bytes, std::time::Duration), Error>
+    /// The entry that holds this value under this token, and its lifetime.
+    fn entry_of<C, V>(&self, request: &Request, token: Token, value: &V) -> Result<(Bytes, std::time::Duration), Error>
     where
         C: Coding,
         V: Serialize + DeserializeOwned,
@@ -73,7 +88,7 @@ impl Engine {
             .ok_or_else(|| Error::new(ErrorKind::Configuration, "a TTL of zero stores nothing"))?;
         let schema = self.schema::<C, V>(request.site);
         let outlives = request.freshness.outlives();
-        let header = Header::value(schema, Token::random(), self.backend.now(&request.key), lifetime);
+        let header = Header::value(schema, token, self.backend.now(&request.key), lifetime);
         let header = if outlives.is_zero() { header } else { header.outliving() };
         let written = entry::write(&header, &request.key, &self.sizes, |out| C::encode(self.format, value, out))?;
         if !self.sizes.allow(written.size) {

@@ -6,6 +6,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use super::{checksum, rest};
 use crate::clock::{self, Timestamp};
+use crate::codec::Fingerprint;
 use crate::random;
 
 /// Length of the header, and so of an entry that is only a lease.
@@ -22,7 +23,7 @@ pub(super) const VERSION: u8 = 2;
 
 /// Names one fill or one write: the holder of a lease commits with its token, and a committed value keeps it as its
 /// version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Token(pub(crate) [u8; 8]);
 
 impl Token {
@@ -118,12 +119,19 @@ impl Flags {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Schema {
     pub(crate) codec: u8,
-    /// Of the names that the type gives itself and its parts.
+    /// Of the names of the outermost types in it.
     pub(crate) name: u32,
     /// Of the calls that the type makes of its deserializer.
     pub(crate) shape: u32,
     /// Of the tag templates of the function; 0 without tags.
     pub(crate) tags: u32,
+}
+
+impl Schema {
+    /// The same schema, of another type.
+    pub(crate) fn of(self, Fingerprint { name, shape }: Fingerprint) -> Self {
+        Self { name, shape, ..self }
+    }
 }
 
 /// A decoded header.
@@ -139,12 +147,6 @@ pub(crate) struct Header {
     pub(crate) schema: Schema,
     /// How many bytes there are between the header and the payload.
     pub(crate) extra: u16,
-}
-
-impl Default for Token {
-    fn default() -> Self {
-        Self([0; 8])
-    }
 }
 
 impl Header {

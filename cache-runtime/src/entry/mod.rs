@@ -15,7 +15,7 @@
 //! 28  codec        1 byte, see `CodecId`
 //! 29  reserved     1 byte, 0
 //! 30  extra        2 bytes, how many bytes there are between the header and the payload
-//! 32  name         4 bytes, digest of the names in the value's type
+//! 32  name         4 bytes, digest of the names of the outermost types in the value
 //! 36  shape        4 bytes, digest of the shape of the value's type
 //! 40  tags         4 bytes, digest of the function's tag templates
 //! 44  checksum     4 bytes, of a VALUE: see `checksum`; else 0
@@ -42,7 +42,7 @@ use bytes::Bytes;
 
 pub(crate) use self::header::{FLAGS, Flags, Header, Kind, LEASE_UNTIL, Schema};
 pub use self::header::{HEADER_LEN, Token};
-pub(crate) use self::lookup::{Expected, Lookup, classify};
+pub(crate) use self::lookup::{Defect, Expected, Lookup, classify, is_foreign};
 pub(crate) use self::sizes::{MAX_MAX_ENTRY, MIN_MAX_ENTRY, Sizes};
 use crate::error::Error;
 

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::header::{MAGIC, VERSION};
 use super::*;
 use crate::clock::Timestamp;
+use crate::codec::{Fingerprint, Shape};
 use crate::error::Error;
 
 const SCHEMA: Schema = Schema { codec: 1, name: 0xFEED_F00D, shape: 0xDEAD_BEEF, tags: 0 };
@@ -72,16 +73,28 @@ fn a_reader_takes_only_what_it_can_read() {
     assert_eq!(super::classify(None, "k", SCHEMA.into(), || now), Lookup::Missing);
     assert_eq!(classify(&bytes(&value(), b"x")), Lookup::Fresh(value()));
     assert_eq!(classify(&Header::lease(TOKEN, now).alone()), Lookup::Pending(TOKEN));
-    for foreign in [&b""[..], b"{\"id\":7}", &bytes(&value(), b"")[..47], &[0xCA; 60]] {
-        assert!(matches!(classify(foreign), Lookup::Unusable(_)), "{foreign:?}");
+    for damaged in [&bytes(&value(), b"")[..47], &[0xCA; 60], b"\xCA"] {
+        assert_eq!(classify(damaged), Lookup::Unusable(Defect::Version), "{damaged:?}");
     }
-    for (offset, what) in [(1, "version"), (2, "kind"), (3, "flags"), (28, "codec"), (29, "meaning"), (36, "shape")] {
+    for foreign in [&b""[..], b"{\"id\":7}", &bytes(&value(), b"")[1..]] {
+        assert_eq!(classify(foreign), Lookup::Foreign, "{foreign:?}");
+    }
+    for (offset, defect) in [
+        (1, Defect::Version),
+        (2, Defect::Version),
+        (3, Defect::Damaged),
+        (28, Defect::Codec),
+        (29, Defect::Version),
+        (32, Defect::Name),
+        (36, Defect::Shape),
+        (44, Defect::Damaged),
+    ] {
         let mut other = bytes(&value(), b"x");
-        other[offset] ^= 0x40;
-        assert!(matches!(classify(&other), Lookup::Unusable(_)), "another {what} is served");
+        other[offset] ^= if offset == 3 { 0x20 } else { 0x40 };
+        assert_eq!(classify(&other), Lookup::Unusable(defect), "of byte {offset}");
     }
     // Behind a lease there is no checksum that would tell.
-    for (offset, what) in [(0, "magic"), (1, "version"), (2, "kind"), (3, "flags"), (29, "meaning")] {
+    for (offset, what) in [(1, "version"), (2, "kind"), (3, "flags"), (29, "meaning")] {
         let mut other = Header::lease(TOKEN, now).alone().to_vec();
         other[offset] ^= 0x80;
         assert!(matches!(classify(&other), Lookup::Unusable(_)), "a lease of another {what} is waited for");
@@ -100,14 +113,37 @@ fn freshness_is_judged_by_the_clock_only_where_the_key_outlives_it() {
 fn an_error_is_read_only_by_who_stores_that_error() {
     let mut failure = value();
     failure.flags = failure.flags.with(Flags::FAILURE);
-    let failure = bytes(&failure, b"x");
-    let classify = |failure_of| {
-        let expected = Expected { value: SCHEMA, failure: failure_of };
-        classify(Some(&failure), "k", expected, || Timestamp::from_ticks(5))
+    let failure_entry = bytes(&failure, b"x");
+    let own = Fingerprint { name: SCHEMA.name, shape: SCHEMA.shape };
+    let value = Schema { name: 5, shape: 6, ..SCHEMA };
+    let classify = |failure, shape| {
+        let expected = Expected { value, failure, shape };
+        classify(Some(&failure_entry), "k", expected, || Timestamp::from_ticks(5))
     };
-    assert!(matches!(classify(Some(SCHEMA.shape)), Lookup::Fresh(_)));
-    assert!(matches!(classify(Some(1)), Lookup::Unusable(_)));
-    assert!(matches!(classify(None), Lookup::Unusable(_)));
+    assert!(matches!(classify(Some(own), Shape::Exact), Lookup::Fresh(_)));
+    let other_shape = Some(Fingerprint { shape: 1, ..own });
+    assert_eq!(classify(other_shape, Shape::Exact), Lookup::Unusable(Defect::Shape));
+    assert!(matches!(classify(other_shape, Shape::Compatible), Lookup::Fresh(_)));
+    for shape in [Shape::Exact, Shape::Compatible] {
+        assert_eq!(classify(Some(Fingerprint { name: 1, ..own }), shape), Lookup::Unusable(Defect::Name));
+        assert_eq!(classify(None, shape), Lookup::Unusable(Defect::Failure));
+    }
+}
+
+#[test]
+fn another_shape_is_read_where_it_may_be_and_never_another_name_or_codec() {
+    let entry = bytes(&value(), b"x");
+    let classify = |value, shape| {
+        let expected = Expected { value, failure: None, shape };
+        classify(Some(&entry), "k", expected, || Timestamp::from_ticks(5))
+    };
+    let other_shape = Schema { shape: 1, ..SCHEMA };
+    assert_eq!(classify(other_shape, Shape::Exact), Lookup::Unusable(Defect::Shape));
+    assert_eq!(classify(other_shape, Shape::Compatible), Lookup::Fresh(value()));
+    let other_name = Schema { name: 1, ..other_shape };
+    assert_eq!(classify(other_name, Shape::Compatible), Lookup::Unusable(Defect::Name));
+    let other_codec = Schema { codec: 2, ..other_shape };
+    assert_eq!(classify(other_codec, Shape::Compatible), Lookup::Unusable(Defect::Codec));
 }
 
 /// What a reader is served of an entry whose bit was flipped.
@@ -174,17 +210,21 @@ proptest! {
 
     #[test]
     fn only_what_was_written_for_this_reader_is_served(
-        (codec, shape) in (0_u8..3, 0_u32..3),
+        (codec, name, shape) in (0_u8..3, 0_u32..3, 0_u32..3),
+        is_compatible in any::<bool>(),
         payload in prop::collection::vec(any::<u8>(), 0..40),
         (at, change) in (0_usize..80, any::<u8>()),
     ) {
-        let written = Header { schema: Schema { codec, shape, ..SCHEMA }, ..value() };
+        let written = Header { schema: Schema { codec, name, shape, ..SCHEMA }, ..value() };
         let mut entry = bytes(&written, &payload);
         let at = at % entry.len();
         entry[at] ^= change;
-        let expected = Schema { codec: 1, shape: 1, ..SCHEMA };
-        if let Lookup::Fresh(_) | Lookup::Stale(_) = classify(Some(&entry), "k", expected.into(), Timestamp::now) {
-            prop_assert_eq!((codec, shape), (1, 1));
+        let allowed = if is_compatible { Shape::Compatible } else { Shape::Exact };
+        let expected =
+            Expected { value: Schema { codec: 1, name: 1, shape: 1, ..SCHEMA }, failure: None, shape: allowed };
+        if let Lookup::Fresh(_) | Lookup::Stale(_) = classify(Some(&entry), "k", expected, Timestamp::now) {
+            prop_assert_eq!((codec, name), (1, 1));
+            prop_assert!(is_compatible || shape == 1);
             prop_assert_eq!(payload_of(&entry), payload);
         }
     }

@@ -81,6 +81,7 @@ pub struct LeaseRequest {
     ttl: Duration,
     take: Take,
     now: Timestamp,
+    overwrites_foreign: bool,
 }
 
 /// What a lease may displace.
@@ -98,7 +99,12 @@ pub(crate) enum Take {
 
 impl LeaseRequest {
     pub(crate) fn new(token: Token, ttl: Duration, take: Take, now: Timestamp) -> Self {
-        Self { token, ttl, take, now }
+        Self { token, ttl, take, now, overwrites_foreign: false }
+    }
+
+    /// The same request, which may displace a string that this library did not write, or not.
+    pub(crate) fn overwriting_foreign(self, overwrites_foreign: bool) -> Self {
+        Self { overwrites_foreign, ..self }
     }
 
     /// The token of the fill.
@@ -123,7 +129,7 @@ impl LeaseRequest {
 pub enum Leased {
     /// The lease is taken: the caller loads.
     Granted,
-    /// This entry is there instead: a value, or somebody else's lease.
+    /// This is there instead: a value, somebody else's lease, or a string that this library did not write.
     Found(Bytes),
 }
 

@@ -38,13 +38,15 @@ pub enum Withdrawal {
     Leave,
 }
 
-/// Decides on a request for a lease, given what is at the key now (expired entries are not).
+/// Decides on a request for a lease, given what is at the key now (expired entries are not). A string that this library
+/// did not write is displaced only where the cache allows that.
 #[must_use]
 pub fn admit(current: Option<&[u8]>, request: &LeaseRequest) -> Admission {
     let lease = request.header();
     let alone = || Admission::Grant(lease.alone(), Expiry::In(request.ttl()));
     match (current, &request.take) {
-        (None | Some([]), _) => alone(),
+        (None, _) => alone(),
+        (Some(entry), _) if entry::is_foreign(entry) && !request.overwrites_foreign => Admission::Refuse,
         (Some(entry), Take::Any) => leased_value(entry, &lease, request.ttl()).unwrap_or_else(alone),
         (Some(entry), Take::Refresh(head)) if entry::head(entry) == head => {
             leased_value(entry, &lease, request.ttl()).unwrap_or_else(alone)
@@ -147,9 +149,25 @@ mod tests {
         assert!(granted(Some(&lease), &request(Take::Missing)).is_none());
         assert!(granted(Some(&lease), &any).is_some());
 
-        let unusable = request(Take::Unusable(Bytes::from_static(b"{}")));
-        assert!(granted(Some(b"{}"), &unusable).is_some());
-        assert!(granted(Some(b"[]"), &unusable).is_none(), "another entry came meanwhile");
+        let unusable = request(Take::Unusable(Bytes::from_static(b"\xCA\x01")));
+        assert!(granted(Some(b"\xCA\x01"), &unusable).is_some());
+        assert!(granted(Some(b"\xCA\x03"), &unusable).is_none(), "another entry came meanwhile");
+    }
+
+    #[test]
+    fn a_foreign_string_is_displaced_only_where_the_cache_allows_it() {
+        for foreign in [&b""[..], b"{}", &value()[1..]] {
+            let head = Bytes::copy_from_slice(entry::head(foreign));
+            for take in [Take::Missing, Take::Unusable(head.clone()), Take::Refresh(head.clone()), Take::Any] {
+                assert!(granted(Some(foreign), &request(take.clone())).is_none(), "{take:?} displaces {foreign:?}");
+                let allowed = request(take.clone()).overwriting_foreign(true);
+                assert_eq!(
+                    granted(Some(foreign), &allowed).is_some(),
+                    take != Take::Missing,
+                    "{take:?} of {foreign:?}"
+                );
+            }
+        }
     }
 
     #[test]

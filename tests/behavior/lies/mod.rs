@@ -10,6 +10,8 @@ use cache_runtime::{Cache, Outcome, redis_cached, report};
 use support::{Event, Events, Origin, built, within};
 use tracing::Level;
 
+use crate::pass_a_minute;
+
 /// What a call may spend on lies that never end: many are told here, and three in a row go unanswered before a
 /// connection is given up. A busy machine that needs longer for the truth makes no difference but another event's text.
 const DEADLINE: Duration = Duration::from_millis(50);
@@ -31,6 +33,7 @@ async fn is_told_of(cache: &Cache, lie: &str) {
 
 /// Calls the function on a server that lies; what was said of it.
 async fn answers_in_spite_of(cache: &Cache, lie: &str) -> Vec<Event> {
+    pass_a_minute().await;
     let (events, origin) = (Events::capture(), Origin::default());
     let answer = within(&format!("a call in spite of {lie}"), word(cache, &origin, 7)).await;
     assert_eq!(answer, "word 7, run 1", "{lie}");

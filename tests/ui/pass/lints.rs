@@ -31,7 +31,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use cache_runtime::{KeyPart, redis_cached};
+use cache_runtime::{KeyPart, MessagePack, redis_cached};
 use tokio::task::yield_now;
 
 /// A database.
@@ -49,6 +49,13 @@ pub async fn get_user(db: &Db, id: u64, name: String) -> Option<String> {
     write!(text, "{SEPARATOR}{id}{name}").ok()?;
     yield_now().await;
     Some(text)
+}
+
+/// Reads what other releases wrote.
+#[redis_cached(key = "compatible:<id>", codec = MessagePack, shape = "compatible")]
+pub async fn compatible(id: u64) -> Option<String> {
+    yield_now().await;
+    Some(id.to_string())
 }
 
 /// Says one thing.

@@ -12,13 +12,69 @@ const MAX_FLAVORS: usize = 24;
 pub(super) type Plan = Vec<usize>;
 
 /// A call that a type makes.
+pub(super) struct Call {
+    /// What is asked for, with the names of fields and variants that the call hands over.
+    what: String,
+    /// The name of the type that asks, where serde reports one.
+    name: Option<String>,
+    /// Whether the type has parts that it never asks for, since serde looks into them by itself.
+    is_opaque: bool,
+}
+
+impl Call {
+    /// A call without the name of a type.
+    pub(super) fn nameless(what: impl Into<String>) -> Self {
+        Self { what: what.into(), name: None, is_opaque: false }
+    }
+
+    /// A call of the type of this name; variants are called for without one.
+    pub(super) fn named(what: impl Into<String>, name: &str) -> Self {
+        Self { name: (!name.is_empty()).then(|| name.to_owned()), ..Self::nameless(what) }
+    }
+
+    /// A call of a type that has serde look into its parts.
+    pub(super) fn opaque(what: &str, name: Option<String>) -> Self {
+        Self { is_opaque: name.is_some(), name, ..Self::nameless(what) }
+    }
+
+    fn label(&self) -> String {
+        self.name.as_ref().map_or_else(|| self.what.clone(), |name| format!("{} {name}", self.what))
+    }
+}
+
 struct Node {
-    /// The call, with the names it hands over.
-    label: String,
-    /// The type that makes it, by its visitor: known in this process only, so it is written down only where the rest
-    /// cannot be seen.
+    call: Call,
+    /// The type that makes the call, by its visitor. The compiler's name of that changes with the compiler, so it is
+    /// written down only where the rest cannot be seen.
     visitor: &'static str,
     ways: Vec<Way>,
+}
+
+impl Node {
+    /// Whether some of the type cannot be seen: behind a refusal, or because the type never asks for it. A type without
+    /// parameters has a name that stands for its parts.
+    fn hides_parts(&self) -> bool {
+        self.ways.contains(&Way::Hidden) || (self.call.is_opaque && is_generic(self.visitor))
+    }
+
+    /// Whether the type's own name is enough to tell it from others: a generic type has one for all its instances.
+    fn is_named(&self) -> bool {
+        self.call.name.is_some() && !is_generic(self.visitor)
+    }
+}
+
+/// Whether a visitor of this name has parameters besides lifetimes, and so makes values of a generic type. Nothing more
+/// is taken from the name: it holds the paths of modules, and compilers spell it in different ways.
+pub(super) fn is_generic(visitor: &str) -> bool {
+    let visitor = visitor.replace("->", "");
+    let Some(inside) = visitor.strip_suffix('>') else { return false };
+    let mut depth = 1;
+    let opening = inside.rfind(|at| {
+        depth += i32::from(at == '>') - i32::from(at == '<');
+        depth == 0
+    });
+    let parameters = &inside[opening.map_or(0, |at| at + 1)..];
+    parameters.split(',').any(|parameter| !parameter.trim_start().starts_with('\''))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -80,10 +136,10 @@ impl Graph {
     }
 
     /// The node of a call, with so many ways on from there; and a root even for a type that asks for nothing.
-    pub(super) fn node(&mut self, visitor: &'static str, label: String, ways: usize) -> usize {
+    pub(super) fn node(&mut self, visitor: &'static str, call: Call, ways: usize) -> usize {
         let Self { nodes, known, .. } = self;
-        *known.entry((visitor, label)).or_insert_with_key(|(visitor, label)| {
-            nodes.push(Node { label: label.clone(), visitor, ways: vec![Way::Unknown; ways] });
+        *known.entry((visitor, call.label())).or_insert_with(|| {
+            nodes.push(Node { call, visitor, ways: vec![Way::Unknown; ways] });
             nodes.len() - 1
         })
     }
@@ -106,7 +162,7 @@ impl Graph {
     /// Settles what a pass was to find and did not: nothing is there, or a refusal stands before it.
     pub(super) fn settle(&mut self, plan: &Plan, reached: Option<(usize, usize)>) {
         if self.nodes.is_empty() {
-            self.node("", "nothing".to_owned(), 0);
+            self.node("", Call::nameless("nothing"), 0);
         }
         let Some((last, way_there)) = plan.split_last() else { return };
         let target = way_there.iter().try_fold(0, |id, way| match self.way((id, *way)) {
@@ -144,6 +200,33 @@ impl Graph {
         another
     }
 
+    /// The names that tell the type from others, as bytes: those of the outermost types that have one, in the order of
+    /// the ways. Below a type whose own name is enough, none counts.
+    pub(super) fn names(&self, name: &str) -> Vec<u8> {
+        let mut out = Vec::new();
+        let mut seen = vec![false; self.nodes.len()];
+        let mut stack = vec![0];
+        while let Some(id) = stack.pop() {
+            let node = &self.nodes[id];
+            let hidden = Some(node.visitor).filter(|_| node.hides_parts() && !node.is_named());
+            for name in node.call.name.as_deref().into_iter().chain(hidden) {
+                out.extend_from_slice(name.as_bytes());
+                out.push(0);
+            }
+            let is_known = std::mem::replace(&mut seen[id], true);
+            if !is_known && !node.is_named() {
+                stack.extend(node.ways.iter().rev().filter_map(|way| match way {
+                    Way::To(next) => Some(*next),
+                    _ => None,
+                }));
+            }
+        }
+        if self.is_spent() {
+            out.extend_from_slice(name.as_bytes());
+        }
+        out
+    }
+
     /// The graph as bytes, from the root, in the order of the ways: the same for the same shape in every process.
     pub(super) fn written(&self, name: &str) -> Vec<u8> {
         let mut out = Vec::new();
@@ -160,8 +243,8 @@ impl Graph {
                     let number = *numbers.entry(id).or_insert(next);
                     out.extend_from_slice(format!("@{number}").as_bytes());
                     if number == next {
-                        out.extend_from_slice(node.label.as_bytes());
-                        if node.ways.contains(&Way::Hidden) {
+                        out.extend_from_slice(node.call.label().as_bytes());
+                        if node.hides_parts() {
                             out.extend_from_slice(node.visitor.as_bytes());
                         }
                         stack.extend(node.ways.iter().rev());

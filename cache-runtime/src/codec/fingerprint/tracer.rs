@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::de::{self, DeserializeSeed, IntoDeserializer, Visitor};
 
-use super::graph::{Graph, Plan};
+use super::graph::{Call, Graph, Plan};
 use crate::codec::bounds::address;
 
 /// Levels at the most: a made-up value of a recursive type must end. A value that needs more counts as refused.
@@ -123,14 +123,14 @@ impl<'p, 'g> Tracer<'p, 'g> {
     }
 
     /// A call of the visitor `V`, from which so many ways lead on.
-    fn call<V>(&mut self, label: String, ways: usize) -> Result<Go, End> {
+    fn call<V>(&mut self, call: Call, ways: usize) -> Result<Go, End> {
         if !self.pass.graph.count() || self.pass.is_too_deep() {
             return Err(End);
         }
         if let Mode::Make { flavor } = self.mode {
             return Ok(Go::Make { flavor });
         }
-        let node = self.pass.graph.node(type_name::<V>(), label, ways);
+        let node = self.pass.graph.node(type_name::<V>(), call, ways);
         if let Some(way) = self.pass.from.take() {
             self.pass.graph.link(way, node);
         }
@@ -140,8 +140,8 @@ impl<'p, 'g> Tracer<'p, 'g> {
     }
 
     /// A call that leads nowhere; the flavor of the value it wants.
-    fn scalar<V>(&mut self, label: &str) -> Result<usize, End> {
-        match self.call::<V>(label.to_owned(), 0)? {
+    fn scalar<V>(&mut self, call: Call) -> Result<usize, End> {
+        match self.call::<V>(call, 0)? {
             Go::Make { flavor } => Ok(flavor),
             Go::Explore { .. } => Err(End),
         }
@@ -176,7 +176,7 @@ impl<'p, 'g> Tracer<'p, 'g> {
 macro_rules! scalars {
     ($($method:ident => |$visitor:ident, $flavor:ident| $answer:expr;)*) => {$(
         fn $method<V: Visitor<'de>>(mut self, $visitor: V) -> Result<V::Value, End> {
-            let $flavor = self.scalar::<V>(stringify!($method))?;
+            let $flavor = self.scalar::<V>(Call::nameless(stringify!($method)))?;
             $answer
         }
     )*};
@@ -185,6 +185,13 @@ macro_rules! scalars {
 /// The flavor's element of a list; the last one for flavors past it.
 fn nth<T: Copy>(list: &[T], flavor: usize, otherwise: T) -> T {
     list.get(flavor).or(list.last()).copied().unwrap_or(otherwise)
+}
+
+/// The name of a type that asks for a map or for anything, as serde's derive puts it into what the visitor expects: a
+/// struct with `#[serde(flatten)]` and an internally tagged enum hand over none.
+fn declared<'de, V: Visitor<'de>>(kind: &str, visitor: &V) -> Option<String> {
+    let expected = (visitor as &dyn de::Expected).to_string();
+    expected.strip_prefix(kind).filter(|name| !name.contains(' ')).map(str::to_owned)
 }
 
 impl<'de> de::Deserializer<'de> for Tracer<'_, '_> {
@@ -212,27 +219,32 @@ impl<'de> de::Deserializer<'de> for Tracer<'_, '_> {
         deserialize_unit => |visitor, _flavor| visitor.visit_unit();
         deserialize_ignored_any => |visitor, _flavor| visitor.visit_unit();
         deserialize_identifier => |visitor, flavor| visitor.visit_str(nth(&TEXTS, flavor, ""));
-        deserialize_any => |visitor, flavor| match flavor {
+    }
+
+    fn deserialize_any<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, End> {
+        let name = declared("internally tagged enum ", &visitor);
+        match self.scalar::<V>(Call::named("deserialize_any", &name.unwrap_or_default()))? {
             0 => visitor.visit_unit(),
             1 => visitor.visit_u64(1),
             2 => visitor.visit_bool(false),
-            _ => visitor.visit_str(nth(&TEXTS, flavor - 3, "")),
-        };
+            flavor => visitor.visit_str(nth(&TEXTS, flavor - 3, "")),
+        }
     }
 
-    fn deserialize_unit_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, End> {
-        self.deserialize_unit(visitor)
+    fn deserialize_unit_struct<V: Visitor<'de>>(mut self, name: &'static str, visitor: V) -> Result<V::Value, End> {
+        self.scalar::<V>(Call::named("deserialize_unit", name))?;
+        visitor.visit_unit()
     }
 
     fn deserialize_option<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, End> {
-        match self.call::<V>("option".to_owned(), 1)? {
+        match self.call::<V>(Call::nameless("option"), 1)? {
             Go::Make { .. } => visitor.visit_none(),
             Go::Explore { .. } => visitor.visit_some(self),
         }
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(mut self, _: &'static str, visitor: V) -> Result<V::Value, End> {
-        if let Go::Explore { .. } = self.call::<V>("newtype".to_owned(), 1)? {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(mut self, name: &'static str, visitor: V) -> Result<V::Value, End> {
+        if let Go::Explore { .. } = self.call::<V>(Call::named("newtype", name), 1)? {
             return visitor.visit_newtype_struct(self);
         }
         self.pass.wraps += 1;
@@ -242,33 +254,39 @@ impl<'de> de::Deserializer<'de> for Tracer<'_, '_> {
     }
 
     fn deserialize_seq<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, End> {
-        let go = self.call::<V>("seq".to_owned(), 1)?;
+        let go = self.call::<V>(Call::nameless("seq"), 1)?;
         let left = usize::from(!matches!(go, Go::Make { flavor: 0 }));
         visitor.visit_seq(Elements { tracer: self, go, left, names: Vec::new() })
     }
 
-    fn deserialize_tuple<V: Visitor<'de>>(mut self, len: usize, visitor: V) -> Result<V::Value, End> {
-        let go = self.call::<V>(format!("tuple {len}"), len)?;
+    fn deserialize_tuple<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, End> {
+        self.deserialize_tuple_struct("", len, visitor)
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        mut self,
+        name: &'static str,
+        len: usize,
+        visitor: V,
+    ) -> Result<V::Value, End> {
+        let go = self.call::<V>(Call::named(format!("tuple {len}"), name), len)?;
         visitor.visit_seq(Elements { tracer: self, go, left: len, names: Vec::new() })
     }
 
-    fn deserialize_tuple_struct<V: Visitor<'de>>(self, _: &'static str, len: usize, v: V) -> Result<V::Value, End> {
-        self.deserialize_tuple(len, v)
-    }
-
     fn deserialize_map<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, End> {
-        let go = self.call::<V>("map".to_owned(), 2)?;
+        let name = declared("struct ", &visitor);
+        let go = self.call::<V>(Call::opaque("map", name), 2)?;
         let left = usize::from(!matches!(go, Go::Make { flavor: 0 }));
         visitor.visit_map(Entries { tracer: self, go, left })
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
         mut self,
-        _: &'static str,
+        name: &'static str,
         names: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, End> {
-        let go = self.call::<V>(format!("struct {}", names.join(",")), names.len())?;
+        let go = self.call::<V>(Call::named(format!("struct {}", names.join(",")), name), names.len())?;
         let offered = match go {
             Go::Explore { way, .. } => names.get(way..=way).unwrap_or_default(),
             Go::Make { .. } => names,
@@ -278,11 +296,11 @@ impl<'de> de::Deserializer<'de> for Tracer<'_, '_> {
 
     fn deserialize_enum<V: Visitor<'de>>(
         mut self,
-        _: &'static str,
+        name: &'static str,
         names: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, End> {
-        let go = self.call::<V>(format!("enum {}", names.join(",")), names.len())?;
+        let go = self.call::<V>(Call::named(format!("enum {}", names.join(",")), name), names.len())?;
         let (Go::Explore { way, .. } | Go::Make { flavor: way }) = go;
         let name = names.get(way.checked_rem(names.len()).ok_or(End)?).ok_or(End)?;
         visitor.visit_enum(Variant { tracer: self, name })
@@ -395,11 +413,11 @@ impl<'de> de::VariantAccess<'de> for Tracer<'_, '_> {
     type Error = End;
 
     fn unit_variant(mut self) -> Result<(), End> {
-        self.scalar::<()>("unit variant").map(drop)
+        self.scalar::<()>(Call::nameless("unit variant")).map(drop)
     }
 
     fn newtype_variant_seed<S: DeserializeSeed<'de>>(mut self, seed: S) -> Result<S::Value, End> {
-        let go = self.call::<S>("newtype variant".to_owned(), 1)?;
+        let go = self.call::<S>(Call::nameless("newtype variant"), 1)?;
         self.part(go, seed)
     }
 

@@ -132,8 +132,9 @@ impl Actor {
             }
             Lookup::Missing => look("finds nothing", Ok(State::Asks { owes, displaces: None })),
             Lookup::Writing(_) => {
-                look("finds a write under way, and goes without", Ok(State::Loads { owes, held: false }))
+                look("finds a write under way, and goes without", Ok(State::Loads { owes, held: false }));
             }
+            Lookup::Foreign => look("finds a foreign string, and goes without", Ok(State::Loads { owes, held: false })),
             Lookup::Stale(_) | Lookup::Unusable(_) => {
                 look("finds what is no use", Ok(State::Asks { owes, displaces: head }));
             }

@@ -168,6 +168,7 @@ impl Store for RedisStore {
         };
         let mut command = scripts::LEASE.on(key);
         command.arg(&request.header().alone()[..]).arg(millis(request.ttl())).arg(take).arg(head);
+        command.arg(u8::from(request.overwrites_foreign));
         // Not sent twice: an invalidation may come between the two, and the token, there again, would prove to who saw it
         // before that there was none.
         let found: Option<Vec<u8>> = self.ask(key, Question::script(&scripts::LEASE, &command).once()).await?;

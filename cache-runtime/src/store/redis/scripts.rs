@@ -39,26 +39,31 @@ impl Script {
 
 /// Takes the lease (nil), or returns the entry that is there.
 ///
-/// `ARGV`: the lease as an entry, its milliseconds, what it may displace (`missing`, `unusable`, `refresh`, `any`), and
-/// for `unusable` and `refresh` the first bytes of what it displaces.
+/// `ARGV`: the lease as an entry, its milliseconds, what it may displace (`missing`, `unusable`, `refresh`, `any`), for
+/// `unusable` and `refresh` the first bytes of what it displaces, and whether that may be a string that this library did
+/// not write (`1`). Such a string does not begin with the byte 202; of an empty one the range is that of a missing key.
 pub(super) static LEASE: Lazy<Script> = Lazy::new(|| {
     Script::new(
         r"
         local head = redis.call('GETRANGE', KEYS[1], 0, 47)
-        if head ~= '' then
-            if ARGV[3] == 'any' or (ARGV[3] == 'refresh' and head == ARGV[4]) then
-                local flags = string.byte(head, 4) or 128
-                if #head == 48 and string.sub(head, 1, 3) == '\202\2\0' and flags < 128 then
-                    local leased = string.char(bit.bor(bit.band(flags, 123), 3)) .. string.sub(ARGV[1], 5, 17)
-                    redis.call('SETRANGE', KEYS[1], 3, leased)
-                    if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then
-                        redis.call('PEXPIRE', KEYS[1], ARGV[2])
-                    end
-                    return false
+        if head == '' and redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2], 'NX') then
+            return false
+        end
+        if string.byte(head) ~= 202 and ARGV[5] ~= '1' then
+            return redis.call('GET', KEYS[1])
+        end
+        if ARGV[3] == 'any' or (ARGV[3] == 'refresh' and head == ARGV[4]) then
+            local flags = string.byte(head, 4) or 128
+            if #head == 48 and string.sub(head, 1, 3) == '\202\2\0' and flags < 128 then
+                local leased = string.char(bit.bor(bit.band(flags, 123), 3)) .. string.sub(ARGV[1], 5, 17)
+                redis.call('SETRANGE', KEYS[1], 3, leased)
+                if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then
+                    redis.call('PEXPIRE', KEYS[1], ARGV[2])
                 end
-            elseif not (ARGV[3] == 'unusable' and head == ARGV[4]) then
-                return redis.call('GET', KEYS[1])
+                return false
             end
+        elseif not (ARGV[3] == 'unusable' and head == ARGV[4]) then
+            return redis.call('GET', KEYS[1])
         end
         redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
         return false

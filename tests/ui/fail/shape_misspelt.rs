@@ -1,0 +1,17 @@
+//! A shape with a slip in it.
+
+use cache_runtime::redis_cached;
+
+#[redis_cached(key = "user:<id>", shape = "compatable", skip(db))]
+async fn get_user(db: &str, id: u64) -> String {
+    format!("{db}{id}")
+}
+
+async fn caller() {
+    get_user("a", 7).await;
+    get_user_entry(7).invalidate().await.unwrap();
+}
+
+fn main() {
+    drop(caller());
+}

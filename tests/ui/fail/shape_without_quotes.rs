@@ -1,0 +1,17 @@
+//! A shape without quotes.
+
+use cache_runtime::redis_cached;
+
+#[redis_cached(key = "user:<id>", shape = exact, skip(db))]
+async fn get_user(db: &str, id: u64) -> String {
+    format!("{db}{id}")
+}
+
+async fn caller() {
+    get_user("a", 7).await;
+    get_user_entry(7).invalidate().await.unwrap();
+}
+
+fn main() {
+    drop(caller());
+}
