@@ -19,7 +19,7 @@ mod lock;
 mod lost_answers;
 mod memory;
 mod outage;
-mod owed;
+mod pending;
 mod processes;
 mod recovery;
 mod runtimes;

@@ -20,6 +20,8 @@ pub enum On {
     Lease,
     /// The script that stores a value.
     Commit,
+    /// Any script that runs on this key.
+    ScriptOn(&'static str),
     /// Everything, from the first word of a connection on.
     Everything,
 }
@@ -150,6 +152,7 @@ impl State {
             On::Lease => is_script && arguments.iter().any(|argument| argument == b"missing"),
             // An entry of a value is longer than one of a lease.
             On::Commit => is_script && arguments.iter().any(|word| word.starts_with(b"\xCA\x01") && word.len() > 32),
+            On::ScriptOn(key) => is_script && arguments.iter().any(|word| word == key.as_bytes()),
             On::Everything => true,
         };
         applies.then(|| lie.clone())

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Cache, Shared};
 use crate::codec::{BuiltInCodec, Format, Sealed};
-use crate::engine::{DEFAULT_REFRESHES, Engine, Limits, OutagePlan};
+use crate::engine::{DEFAULT_PENDING_BYTES, DEFAULT_REFRESHES, Engine, Limits, OutagePlan};
 use crate::entry::{MAX_MAX_ENTRY, MIN_MAX_ENTRY, Sizes};
 use crate::error::{Error, ErrorKind};
 use crate::observe;
@@ -58,6 +58,7 @@ pub struct CacheBuilder {
     refreshes: usize,
     outage: OutagePlan,
     sizes: Sizes,
+    pending_bytes: usize,
 }
 
 enum Choice {
@@ -79,6 +80,7 @@ impl CacheBuilder {
             refreshes: DEFAULT_REFRESHES,
             outage: OutagePlan::default(),
             sizes: Sizes::default(),
+            pending_bytes: DEFAULT_PENDING_BYTES,
         }
     }
 
@@ -206,6 +208,13 @@ impl CacheBuilder {
         self
     }
 
+    /// What the keys of pending invalidations may take, in bytes, for tests of what happens past it; 16 MiB.
+    #[cfg(feature = "test-util")]
+    pub fn max_pending_bytes(mut self, bytes: usize) -> Self {
+        self.pending_bytes = bytes;
+        self
+    }
+
     /// Checks the configuration. Nothing is connected yet.
     ///
     /// Without a store, that is the server at the environment variable `REDIS_URL`, where it is set and not empty, else
@@ -239,9 +248,14 @@ impl CacheBuilder {
 
     fn finish(self, backend: Backend, enabled: bool) -> Cache {
         let prefix = if self.prefix.is_empty() { String::new() } else { self.prefix + ":" };
-        let limits =
-            Limits { deadline: self.deadline, refreshes: self.refreshes, outage: self.outage, sizes: self.sizes };
-        let engine = Engine::new(backend, self.format, limits);
+        let limits = Limits {
+            deadline: self.deadline,
+            refreshes: self.refreshes,
+            outage: self.outage,
+            sizes: self.sizes,
+            pending_bytes: self.pending_bytes,
+        };
+        let engine = Engine::new(backend, &prefix, self.format, limits);
         let shared = Shared { engine, prefix: prefix.into(), ttl: self.ttl, jitter: self.jitter, enabled };
         Cache { shared: Arc::new(shared) }
     }

@@ -28,10 +28,13 @@ mod load;
 #[cfg(test)]
 mod model;
 mod outage;
-mod owed;
+mod pending;
 mod read;
+mod retry;
 mod sight;
 mod single_flight;
+mod sole_task;
+mod sweep;
 mod wait;
 mod write;
 
@@ -52,13 +55,15 @@ pub use self::kind::{
 };
 pub(crate) use self::outage::Plan as OutagePlan;
 use self::outage::{Asked, Outage};
-use self::owed::Owed;
+pub(crate) use self::pending::DEFAULT_PENDING_BYTES;
+use self::pending::Pending;
 pub(crate) use self::read::Read;
 use self::single_flight::SingleFlight;
 use crate::codec::{Coding, Format};
 use crate::entry::{self, Expected, Lookup, Schema, Sizes};
 use crate::error::{Error, ErrorKind};
 use crate::health::Health;
+use crate::key;
 use crate::policy::freshness::Freshness;
 use crate::policy::{Failing, Lock};
 use crate::site::Site;
@@ -71,7 +76,9 @@ pub(crate) struct Engine {
     pub(crate) format: Format,
     pub(crate) background: Arc<Background>,
     pub(crate) outage: Outage,
-    pub(crate) owed: Owed,
+    pub(crate) pending: Pending,
+    /// What all keys begin with.
+    prefix: Box<str>,
     /// For tasks that do not keep a cache alive.
     this: Weak<Self>,
     /// What all the cache steps of one call may take together.
@@ -80,14 +87,15 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    pub(crate) fn new(backend: Backend, format: Format, limits: Limits) -> Arc<Self> {
+    pub(crate) fn new(backend: Backend, prefix: &str, format: Format, limits: Limits) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
             outage: Outage::new(limits.outage, backend.name()),
             backend,
             flights: Arc::new(SingleFlight::new()),
             format,
             background: Arc::new(Background::new(limits.refreshes)),
-            owed: Owed::default(),
+            pending: Pending::new(limits.pending_bytes),
+            prefix: key::kept(prefix).into(),
             this: Weak::clone(this),
             deadline: limits.deadline,
             sizes: limits.sizes,
@@ -101,9 +109,19 @@ impl Engine {
         budget: &mut Budget,
         name: &'static str,
         key: &str,
+        step: Pin<&mut impl Future<Output = Result<T, Error>>>,
+    ) -> Result<T, Error> {
+        self.step_on(self.server(key), budget, (name, key), step).await
+    }
+
+    /// Runs one step on this server.
+    async fn step_on<T>(
+        &self,
+        mut server: Asked<'_>,
+        budget: &mut Budget,
+        (name, key): (&'static str, &str),
         mut step: Pin<&mut impl Future<Output = Result<T, Error>>>,
     ) -> Result<T, Error> {
-        let mut server = self.server(key);
         if server.is_shut() {
             self.probed(&server, key);
             return Err(server.shut());
@@ -136,8 +154,7 @@ impl Engine {
 
     /// How the store fares.
     pub(crate) fn health(&self) -> Health {
-        let (owed, owed_error) = self.owed.count();
-        Health { servers: self.servers(), owed, owed_error, degraded: self.outage.degraded() }
+        Health { servers: self.servers(), pending: self.pending.state(), degraded: self.outage.degraded() }
     }
 
     /// What the entry that the store has is worth.
@@ -163,6 +180,8 @@ pub(crate) struct Limits {
     pub(crate) refreshes: usize,
     pub(crate) outage: outage::Plan,
     pub(crate) sizes: Sizes,
+    /// What the keys of pending invalidations may take.
+    pub(crate) pending_bytes: usize,
 }
 
 /// What a call asks for: the function, the key, and its policy, resolved against the cache's defaults.

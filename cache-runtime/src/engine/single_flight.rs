@@ -24,6 +24,13 @@ use crate::sharded::Sharded;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Moment(u64);
 
+impl Moment {
+    /// Its place in the order, for an atomic to hold.
+    pub(super) const fn number(self) -> u64 {
+        self.0
+    }
+}
+
 /// Since when, and under which lease, a value was asked for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Evidence {

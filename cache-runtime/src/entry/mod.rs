@@ -45,8 +45,10 @@ pub const HEADER_LEN: usize = 32;
 /// Where the deadline of a lease stands.
 pub(crate) const LEASE_UNTIL: std::ops::Range<usize> = 12..17;
 
-const MAGIC: u8 = 0xCA;
-const VERSION: u8 = 1;
+/// The first byte of every entry.
+pub(crate) const MAGIC: u8 = 0xCA;
+/// The second byte: the newest version of this layout.
+pub(crate) const VERSION: u8 = 1;
 
 /// Names one fill: whoever holds the lease commits with it, and a committed value keeps it as its version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

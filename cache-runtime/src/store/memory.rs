@@ -10,7 +10,7 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use super::transition::{renew_at, withdraw_at};
-use super::{Admission, Commit, Expiry, LeaseRequest, Leased, Store, Withdrawal, admit, commits};
+use super::{Admission, Commit, Expiry, LeaseRequest, Leased, Store, Swept, Withdrawal, admit, commits};
 use crate::clock::{self, Instant, Timestamp};
 use crate::entry::{Flags, Header, Token};
 use crate::error::Error;
@@ -223,5 +223,16 @@ impl Store for Memory {
     async fn remove(&self, key: &str) -> Result<(), Error> {
         self.shard(key).remove(key);
         Ok(())
+    }
+
+    /// In one step. Leases go first: a fill without its lease stores nothing, and what others have stored by then is among
+    /// the values.
+    async fn sweep(&self, prefix: &str, _cursor: u64) -> Result<Swept, Error> {
+        self.leases.each(|leases| leases.retain(|key, _| !key.starts_with(prefix)));
+        let keys = self.values.iter().map(|(key, _)| key).filter(|key| key.starts_with(prefix));
+        let keys: Vec<Arc<str>> = keys.collect();
+        // Each under the lock of its key: a value may have a lease on it, whose holder is about to replace it.
+        keys.iter().for_each(|key| self.shard(key).remove(key));
+        Ok(Swept::Done)
     }
 }

@@ -122,6 +122,11 @@ impl Connection<'_> {
         self.slot.and_then(|Numbered { connections, number }| connections.pushes(number))
     }
 
+    /// Which connection it is, where it is not the user's.
+    pub(super) fn number(&self) -> Option<u64> {
+        self.slot.map(|slot| slot.number)
+    }
+
     /// Hears what came of a command. A connection that is dead is given up; so is one to a server that is no primary any
     /// more: its name may lead elsewhere by now. Returns whether the command may succeed on another connection.
     pub(crate) fn is_replaced_after<T>(&self, answer: &RedisResult<T>) -> bool {

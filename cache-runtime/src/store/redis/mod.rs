@@ -8,6 +8,7 @@ mod pushes;
 mod route;
 mod scripts;
 mod slots;
+mod sweep;
 mod topology;
 mod url;
 
@@ -25,6 +26,7 @@ use self::connect::Source;
 pub(crate) use self::pushes::Watch;
 use self::route::Question;
 use self::slots::PerRuntime;
+pub(crate) use self::sweep::{ServerId, Survey};
 use super::{Commit, LeaseRequest, Leased, Store, Take};
 use crate::clock::Timestamp;
 use crate::entry::{Header, LEASE_UNTIL, Token};
@@ -94,6 +96,11 @@ impl RedisStore {
             Source::Cluster(cluster) => cluster.node(key).is_some_and(|node| node.connections.clock.is_known()),
             Source::Ready(_) => true,
         }
+    }
+
+    /// Whether [`now`](Self::now) is the server's time for this key, and that of everybody who writes it.
+    pub(crate) fn has_clock(&self, key: &str) -> bool {
+        !matches!(self.source, Source::Ready(_)) && self.knows_time(key)
     }
 
     /// Hears that a command got no answer within its deadline; of a cluster its nodes hear that.
