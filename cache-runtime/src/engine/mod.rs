@@ -104,14 +104,14 @@ impl Engine {
 
     /// Runs one step on the server of this key within the budget. A server that is down is not asked; what comes of the
     /// others is counted.
-    async fn step<T>(
+    fn step<T>(
         &self,
         budget: &mut Budget,
         name: &'static str,
         key: &str,
         step: Pin<&mut impl Future<Output = Result<T, Error>>>,
-    ) -> Result<T, Error> {
-        self.step_on(self.server(key), budget, (name, key), step).await
+    ) -> impl Future<Output = Result<T, Error>> {
+        self.step_on(self.server(key), budget, (name, key), step)
     }
 
     /// Runs one step on this server.

@@ -117,12 +117,12 @@ impl Pending {
             return true;
         }
         self.distrust.begins(now);
-        if !inner.needs_sweep() {
-            observe::pending_past_bound(inner.kept.bound());
-        }
         inner.unkept += 1;
         if inner.sweep == Sweep::NotNeeded {
             inner.sweep = Sweep::Pending;
+            let bytes = inner.kept.bound();
+            drop(inner);
+            observe::pending_past_bound(bytes);
         }
         false
     }
@@ -205,16 +205,17 @@ impl Pending {
     /// any more that was loaded before, if no invalidation failed meanwhile.
     pub(super) fn swept(&self, Covers(unkept): Covers, now: Moment) {
         let mut inner = self.lock();
-        let before = inner.swept;
-        inner.swept = inner.swept.max(unkept);
-        if inner.swept > before {
-            observe::swept(inner.swept - before);
-        }
+        let covered = unkept.saturating_sub(inner.swept);
+        inner.swept += covered;
         if !inner.needs_sweep() {
             inner.sweep = Sweep::NotNeeded;
             self.distrust.ends(now);
         }
         inner.settles();
+        drop(inner);
+        if covered > 0 {
+            observe::swept(covered);
+        }
     }
 
     /// What is pending, and why the last try failed.

@@ -29,16 +29,12 @@ use super::sole_task::SoleTask;
 use crate::error::Error;
 use crate::health::Sweep;
 use crate::policy::breaker;
-use crate::store::{Budget, Part, Plan, Step};
+use crate::store::{Budget, Part, Plan, Position, Step};
 use crate::{clock, observe, random};
 
 /// How many keys a step looks at, about: a millisecond or two of a server's time, in pieces between which it answers
 /// others. Raising it saves round trips and makes the steps longer.
 const PAGE: usize = 500;
-
-/// The fewest keys of a step. A step that is late is repeated with half as many, down to this: past it the keys are not what
-/// takes the time.
-const LEAST_PAGE: usize = 16;
 
 /// How long a step may take, if the cache's deadline is not longer. Nobody waits for it; it only ends a step that hangs.
 const STEP_DEADLINE: Duration = Duration::from_secs(1);
@@ -61,10 +57,10 @@ impl Engine {
         }
     }
 
-    async fn sweep_step(&self, part: &Part, count: usize) -> Result<Step, Error> {
+    async fn sweep_step(&self, part: &Part) -> Result<Step, Error> {
         let server = part.node.as_ref().map_or_else(|| self.store(), |node| Asked::Node(Arc::clone(node)));
         let mut budget = Budget::new(STEP_DEADLINE.max(self.deadline));
-        let step = pin!(self.backend.sweep_part(part, &self.prefix, count));
+        let step = pin!(self.backend.sweep_part(part, &self.prefix, PAGE));
         self.step_on(server, &mut budget, ("sweep", &self.prefix), step).await
     }
 
@@ -129,7 +125,7 @@ async fn plan(cache: &Weak<Engine>) -> Result<Plan, Stop> {
 
 /// Sweeps what one server has. What failed before the first step is sent is covered.
 async fn sweep_part(cache: &Weak<Engine>, part: &mut Part) -> Result<Covers, Stop> {
-    let (mut attempt, mut count) = (0, PAGE);
+    let mut attempt = 0;
     let mut covers = held(cache, Duration::ZERO)?.pending.covers();
     loop {
         let engine = held(cache, STEP_DEADLINE)?;
@@ -137,7 +133,7 @@ async fn sweep_part(cache: &Weak<Engine>, part: &mut Part) -> Result<Covers, Sto
             covers = engine.pending.covers();
         }
         let began = clock::now();
-        match engine.sweep_step(part, count).await {
+        match engine.sweep_step(part).await {
             Ok(Step::Done) => return Ok(covers),
             Ok(Step::Unsupported) => return Err(Stop::Unsupported),
             Ok(Step::More(position)) => {
@@ -146,13 +142,16 @@ async fn sweep_part(cache: &Weak<Engine>, part: &mut Part) -> Result<Covers, Sto
                 drop(engine);
                 rest(cache, clock::now() - began).await?;
             }
+            Ok(Step::Anew) => {
+                part.position = Position::default();
+                drop(engine);
+                pause(cache, attempt).await?;
+                attempt = attempt.saturating_add(1);
+            }
             Err(error) => {
                 engine.sweep_failed(&error);
                 if part.node.as_ref().is_some_and(|node| engine.has_left(node)) {
                     return Err(Stop::Moved);
-                }
-                if error.is_timeout() {
-                    count = (count / 2).max(LEAST_PAGE);
                 }
                 drop(engine);
                 pause(cache, attempt).await?;

@@ -29,8 +29,8 @@ pub enum Sweep {
     Pending,
     /// It goes through the keys.
     Running,
-    /// The store is one of the user's own without [`Store::sweep`](crate::Store::sweep), or a connection of the user's own
-    /// to a cluster. These invalidations stay pending for the life of the cache.
+    /// The store cannot list its keys: it is one of the user's own without [`Store::sweep`](crate::Store::sweep), or a
+    /// connection of the user's own that leads to a cluster or does not answer `INFO`. These invalidations stay pending for the life of the cache.
     Unsupported,
 }
 

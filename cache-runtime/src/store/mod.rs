@@ -24,7 +24,7 @@ pub use self::memory::Memory;
 pub(crate) use self::own::OwnStore;
 pub(crate) use self::redis::{Node, Watch, sending_on};
 pub use self::sweep::Swept;
-pub(crate) use self::sweep::{Part, Plan, Step};
+pub(crate) use self::sweep::{Part, Plan, Position, Step};
 pub use self::transition::{Admission, Expiry, Withdrawal, admit, commits, renew, withdraw};
 
 use crate::clock::Timestamp;

@@ -58,6 +58,8 @@ impl Position {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     More(Position),
+    /// Another server is there by now: its part begins anew.
+    Anew,
     Done,
     Unsupported,
 }

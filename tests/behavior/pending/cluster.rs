@@ -150,3 +150,22 @@ async fn a_sweep_does_not_end_while_nobody_has_some_of_the_slots() {
     ask::<()>(&mut cluster.nodes[0].client().await, &format!("CLUSTER ADDSLOTS {slot}")).await;
     all_get_through(&cache).await;
 }
+
+#[tokio::test]
+async fn a_replica_that_takes_over_is_swept_in_place_of_its_primary() {
+    let mut cluster = RedisCluster::with_replicas(3).await;
+    let (cache, _) = filled(&cluster).await;
+    let (id, _) = place(&cluster).await;
+    cluster.nodes[0].kill();
+    fails_to_invalidate(&cache, [id]).await;
+    all_get_through(&cache).await;
+    // The replicas follow their primaries, and the first of them is one by now.
+    eventually("all nodes to be empty", async || {
+        let mut left = 0;
+        for node in &cluster.nodes[1..] {
+            left += keys(node).await;
+        }
+        left == 0
+    })
+    .await;
+}

@@ -147,6 +147,6 @@ pub(super) fn is_dead(error: &RedisError) -> bool {
     error.is_io_error() || error.is_unrecoverable_error()
 }
 
-fn is_demoted(error: &RedisError) -> bool {
+pub(super) fn is_demoted(error: &RedisError) -> bool {
     matches!(error.kind(), redis::ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown))
 }

@@ -86,7 +86,7 @@ impl<'q> Question<'q> {
     }
 }
 
-fn is_unknown_script(error: &redis::RedisError) -> bool {
+pub(super) fn is_unknown_script(error: &redis::RedisError) -> bool {
     error.kind() == redis::ErrorKind::Server(ServerErrorKind::NoScript)
 }
 

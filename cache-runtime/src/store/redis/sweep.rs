@@ -15,7 +15,7 @@ use std::sync::Arc;
 use redis::aio::ConnectionLike;
 use redis::{FromRedisValue, RedisError, RedisResult, ServerErrorKind, Value};
 
-use super::connect::{Connection, Destination, Source};
+use super::connect::{Connection, Destination, Source, is_demoted};
 use super::link::Link;
 use super::route::{self, Question};
 use super::topology::Range;
@@ -40,6 +40,9 @@ pub(crate) struct Survey {
     /// Slots were found to be moving since.
     moved: bool,
 }
+
+/// Keys that a server did not look at, and why.
+type Refused = Vec<(String, RedisError)>;
 
 /// A page of `SCAN`.
 struct Page {
@@ -84,19 +87,16 @@ impl RedisStore {
         let page = page.map_err(|error| self.source.refused(error))?;
         let Some(server) = self.server_of(&connection, page.info.as_deref()) else { return Ok(Step::Unsupported) };
         if !part.position.is_start() && part.position.server.as_ref() != Some(&server) {
-            return Ok(Step::More(Position::default()));
+            return Ok(Step::Anew);
         }
         // Keys of ours are text, and begin with the prefix, whatever a server says.
         let keys = page.keys.into_iter().filter_map(|key| String::from_utf8(key).ok());
-        let keys: Vec<String> = keys.filter(|key| key.starts_with(prefix)).collect();
-        let answers = remove(&mut connection.link, &keys).await;
-        connection.is_replaced_after(&answers);
+        let keys = keys.filter(|key| key.starts_with(prefix)).collect();
+        let refused = remove(&mut connection.link, keys).await;
+        connection.is_replaced_after(&refused);
         drop(connection);
-        let answers = answers.map_err(|error| self.source.refused(error))?;
-        for (key, answer) in keys.iter().zip(answers) {
-            if let Err(error) = answer.extract_error() {
-                self.remove_elsewhere(key, error, prefix.is_empty()).await?;
-            }
+        for (key, error) in refused.map_err(|error| self.source.refused(error))? {
+            self.remove_elsewhere(&key, error, prefix.is_empty()).await?;
         }
         Ok(match page.cursor {
             0 => Step::Done,
@@ -148,18 +148,33 @@ async fn scan(link: &mut Link, cursor: u64, prefix: &str, count: usize) -> Redis
     Ok(Page { info, cursor, keys })
 }
 
-/// Removes the entries among these keys, in one write. The first command has the text of the script: after it the server
-/// knows the hash that the others have.
-async fn remove(link: &mut Link, keys: &[String]) -> RedisResult<Vec<Value>> {
+/// Removes the entries among these keys, in one write, and returns the keys that the server refused. A server that does not
+/// know the script is sent its text in a second write.
+async fn remove(link: &mut Link, keys: Vec<String>) -> RedisResult<Refused> {
+    let refused = send(link, keys, false).await?;
+    let (unknown, mut refused): (Refused, Refused) =
+        refused.into_iter().partition(|(_, error)| route::is_unknown_script(error));
+    // A key that came so far is on this server and within reach, so the first of them makes the script known.
+    let keys = unknown.into_iter().map(|(key, _)| key).collect();
+    refused.extend(send(link, keys, true).await?);
+    Ok(refused)
+}
+
+async fn send(link: &mut Link, keys: Vec<String>, with_text: bool) -> RedisResult<Refused> {
     if keys.is_empty() {
         return Ok(Vec::new());
     }
     let mut pipeline = redis::pipe();
     for (number, key) in keys.iter().enumerate() {
         let command = sweep_command(key);
-        pipeline.add_command(if number == 0 { scripts::SWEEP.spelled_out(&command) } else { command });
+        let first = with_text && number == 0;
+        pipeline.add_command(if first { scripts::SWEEP.spelled_out(&command) } else { command });
     }
-    link.req_packed_commands(&pipeline, 0, keys.len()).await
+    let answers = link.req_packed_commands(&pipeline, 0, keys.len()).await?;
+    let answers = keys.into_iter().zip(answers);
+    let refused = answers.filter_map(|(key, answer)| Some((key, answer.extract_error().err()?)));
+    // The connection hears of a server that is no primary any more.
+    refused.map(|(key, error)| if is_demoted(&error) { Err(error) } else { Ok((key, error)) }).collect()
 }
 
 fn sweep_command(key: &str) -> redis::Cmd {
