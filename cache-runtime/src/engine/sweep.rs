@@ -26,7 +26,7 @@ use super::Engine;
 use super::outage::Asked;
 use super::pending::Covers;
 use super::sole_task::SoleTask;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::health::Sweep;
 use crate::policy::breaker;
 use crate::store::{Budget, Part, Plan, Position, Step};
@@ -65,7 +65,10 @@ impl Engine {
     }
 
     fn sweep_failed(&self, error: &Error) {
-        observe::sweep_failed(error);
+        // That the server is down has been said.
+        if error.kind() != ErrorKind::BreakerOpen {
+            observe::sweep_failed(error);
+        }
         self.pending.failed_again(error);
         self.pending.sweep_is(Sweep::Pending);
     }

@@ -232,7 +232,9 @@ impl Store for Memory {
         let keys = self.values.iter().map(|(key, _)| key).filter(|key| key.starts_with(prefix));
         let keys: Vec<Arc<str>> = keys.collect();
         // Each under the lock of its key: a value may have a lease on it, whose holder is about to replace it.
-        keys.iter().for_each(|key| self.shard(key).remove(key));
+        for key in &keys {
+            self.shard(key).remove(key);
+        }
         Ok(Swept::Done)
     }
 }

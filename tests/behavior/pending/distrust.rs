@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use cache_runtime::{Cache, Outcome, State, report};
 use futures_util::future::join_all;
-use support::{Events, FailingStore, Mood, RedisServer, built};
+use support::{Events, FailingStore, Mood, Origin, RedisServer, built};
 use tracing::Level;
 
 use super::{
-    Versions, all_get_through, eventually, fails_to_invalidate, keeping_none, on, removes, version, version_entry,
+    Versions, all_get_through, eventually, fails_to_invalidate, keeping_none, on, removes, slow, slow_entry, version,
+    version_entry,
 };
 
 async fn outcome(cache: &Cache, versions: &Versions, id: u64) -> (u64, Outcome) {
@@ -110,7 +111,7 @@ async fn what_another_process_loads_is_used_once_clocks_tell_that_it_is_new() {
 /// It stores its value after the failure, and has loaded it before.
 #[tokio::test(start_paused = true)]
 async fn a_load_that_began_before_the_failure_is_not_used_however_late_it_ends() {
-    let (store, origin) = (FailingStore::default(), Arc::new(support::Origin::held()));
+    let (store, origin) = (FailingStore::default(), Arc::new(Origin::held()));
     let (ours, theirs) =
         (keeping_none(Cache::builder().store(store.clone())), built(Cache::builder().store(store.beside())));
     let (loaded, ()) = tokio::join!(slow(&theirs, &origin), async {
@@ -124,9 +125,4 @@ async fn a_load_that_began_before_the_failure_is_not_used_however_late_it_ends()
     assert_eq!((loaded, slow_entry(&theirs).get().await.expect("the store is well")), (1, Some(1)));
     assert_eq!(slow_entry(&ours).get().await.expect("the store is well"), None);
     assert_eq!(slow(&ours, &origin).await, 2);
-}
-
-#[cache_runtime::redis_cached(key = "slow", ttl = 600, cache = cache, skip(cache, origin))]
-async fn slow(cache: &Cache, origin: &support::Origin) -> u64 {
-    origin.run().await
 }

@@ -5,6 +5,7 @@ mod cluster;
 mod distrust;
 mod kept;
 mod memory;
+mod own_stores;
 mod shutdown;
 mod sweep;
 
@@ -15,8 +16,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use cache_runtime::store::{Commit, LeaseRequest, Leased, Swept, Token};
 use cache_runtime::{Cache, CacheBuilder, Error, ErrorKind, Store, redis_cached};
+use futures_util::future::join_all;
 use redis::aio::MultiplexedConnection;
-use support::{OwnStore, RedisServer, built, within};
+use support::{Origin, OwnStore, RedisServer, built, within};
 
 /// What a store of a test does with removals and sweeps.
 trait Rules: Send + Sync + 'static {
@@ -113,6 +115,27 @@ async fn version(cache: &Cache, versions: &Versions, id: u64) -> u64 {
     // Others come while it runs.
     tokio::task::yield_now().await;
     latest
+}
+
+#[redis_cached(key = "slow", ttl = 600, cache = cache, skip(cache, origin))]
+async fn slow(cache: &Cache, origin: &Origin) -> u64 {
+    origin.run().await
+}
+
+async fn fill(cache: &Cache, versions: &Versions, ids: std::ops::Range<u64>) {
+    let ids: Vec<u64> = ids.collect();
+    for ids in ids.chunks(100) {
+        join_all(ids.iter().map(|id| version(cache, versions, *id))).await;
+    }
+}
+
+/// How many of these are at their keys, as another process sees it.
+async fn seen(cache: &Cache, ids: std::ops::Range<u64>) -> usize {
+    let mut seen = 0;
+    for id in ids {
+        seen += usize::from(version_entry(cache, id).get().await.expect("the server is up").is_some());
+    }
+    seen
 }
 
 /// A cache that keeps no key of a pending invalidation.
