@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cache_runtime::{Cache, Outcome, State, report};
+use cache_runtime::{Cache, Outcome, Report, State, redis_cached, report};
 use futures_util::future::join_all;
 use support::{Events, FailingStore, Mood, Origin, RedisServer, built};
 use tracing::Level;
@@ -119,10 +119,28 @@ async fn a_load_that_began_before_the_failure_is_not_used_however_late_it_ends()
         store.is(Mood::Refusing);
         slow_entry(&ours).invalidate().await.expect_err("the store refuses");
         store.is(Mood::Well);
-        tokio::time::sleep(Duration::from_secs(20)).await;
+        // Longer than clocks may be apart: by the time at which it is stored it would be new.
+        tokio::time::sleep(Duration::from_secs(70)).await;
         origin.let_go();
     });
     assert_eq!((loaded, slow_entry(&theirs).get().await.expect("the store is well")), (1, Some(1)));
     assert_eq!(slow_entry(&ours).get().await.expect("the store is well"), None);
     assert_eq!(slow(&ours, &origin).await, 2);
+}
+
+#[redis_cached(key = "unstored:<id>", ttl = 600, cache_if = |_| false, cache = cache, skip(cache, versions))]
+async fn unstored(cache: &Cache, versions: &Versions, id: u64) -> u64 {
+    version(cache, versions, id).await
+}
+
+/// Nothing but the run itself tells the callers that the value is new.
+#[tokio::test]
+async fn callers_share_a_run_whose_value_is_not_stored() {
+    let server = RedisServer::start().await;
+    let (cache, versions) = (keeping_none(on(&server)), Versions::default());
+    removes(&server, false).await;
+    fails_to_invalidate(&cache, [7]).await;
+    let outcomes = join_all((0..100).map(|_| report(unstored(&cache, &versions, 7)))).await;
+    let shared = |called: &&(u64, Report)| called.1.calls()[0].outcome() == Outcome::Coalesced;
+    assert_eq!(outcomes.iter().filter(shared).count(), 99);
 }

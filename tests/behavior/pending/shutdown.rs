@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use cache_runtime::{Cache, Sweep, redis_cached};
 use support::{Events, FailingStore, Mood, PATIENCE, RedisServer, built};
+use tokio::runtime::Builder;
 use tokio::time::{Instant, sleep};
 use tracing::Level;
 
@@ -65,6 +66,28 @@ async fn a_shutdown_sends_the_invalidations_too_that_the_last_task_leaves_pendin
     let lost = cache.shutdown(Duration::from_secs(5)).await;
     assert!(lost.is_clean(), "{lost}");
     assert_eq!((Instant::now() - began).as_millis(), 990, "it ends with the task");
+}
+
+#[redis_cached(key = "endless", ttl = 600, detach = true, cache = cache, skip(cache))]
+async fn endless(cache: &Cache) -> u64 {
+    std::future::pending().await
+}
+
+/// The runtime of the task that would send them is gone.
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_sends_pending_invalidations_while_it_waits_for_a_task_that_does_not_end() {
+    let store = FailingStore::default();
+    let cache = built(Cache::builder().store(store.clone()));
+    store.is(Mood::Refusing);
+    std::thread::scope(|scope| {
+        let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let cache = &cache;
+        scope.spawn(move || runtime.block_on(fails_to_invalidate(cache, 1..=3)));
+    });
+    store.is(Mood::Slow(Duration::from_millis(100)));
+    tokio::time::timeout(Duration::from_secs(1), endless(&cache)).await.expect_err("it never ends");
+    let lost = cache.shutdown(Duration::from_secs(5)).await;
+    assert_eq!((lost.unfinished_tasks(), lost.pending_invalidations()), (1, 0), "{lost}");
 }
 
 #[tokio::test]

@@ -54,10 +54,11 @@ async fn a_sweep_asks_for_pages_and_leaves_alone_what_is_not_an_entry_under_its_
     fill(&shelf, &versions, 0..5).await;
     let mut client = server.client().await;
     let text = b"a text of somebody else that is longer than a header";
-    // What begins as an entry does, and cannot be one: too short, of no version, of one to come.
-    let strings: [(&str, &[u8]); 4] = [
+    // What looks like an entry, and is none: another first byte, too short, no version, one to come.
+    let strings: [(&str, &[u8]); 5] = [
         ("shop:text", text),
         ("shop:short", b"\xCA\x01\x01\x01"),
+        ("shop:other", &[&[0xCB, 1], &text[..]].concat()),
         ("shop:none", &[&[0xCA, 0], &text[..]].concat()),
         ("shop:new", &[&[0xCA, 200], &text[..]].concat()),
     ];
@@ -85,7 +86,7 @@ async fn a_sweep_asks_for_pages_and_leaves_alone_what_is_not_an_entry_under_its_
         assert_eq!(ask::<Vec<u8>>(&mut client, &format!("GET {key}")).await, value, "{key}");
     }
     let others: BTreeSet<String> = ask::<Vec<String>>(&mut client, "KEYS shop:*").await.into_iter().collect();
-    assert_eq!(others.len(), 6, "{others:?}");
+    assert_eq!(others.len(), 7, "{others:?}");
 }
 
 /// It has loaded its value before the invalidation, and would store it after the sweep.
