@@ -54,6 +54,9 @@ async fn main() -> Result<(), Error> {
         println!("{}; slowest {} ms; {runs} runs | store {}", outcomes.join(", "), slowest.as_millis(), cache.health());
         tokio::time::sleep(Duration::from_secs(1).saturating_sub(begun.elapsed())).await;
     }
-    cache.shutdown(Duration::from_secs(1)).await;
+    let lost = cache.shutdown(Duration::from_secs(1)).await;
+    if !lost.is_clean() {
+        eprintln!("the cache was not done: {lost}");
+    }
     Ok(())
 }

@@ -47,6 +47,9 @@ async fn main() -> Result<(), Error> {
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
     println!("one caller waited: the first. All the others had an answer at once, the bank being slow or closed.");
-    Cache::current().shutdown(Duration::from_secs(1)).await;
+    let lost = Cache::current().shutdown(Duration::from_secs(1)).await;
+    if !lost.is_clean() {
+        eprintln!("the cache was not done: {lost}");
+    }
     Ok(())
 }

@@ -57,7 +57,9 @@ impl<R, C> OfValue<R, C> {
     ///
     /// # Errors
     ///
-    /// Where the store did not confirm it within the cache's deadline: the old value may be served until it expires.
+    /// Where the store did not confirm it within the cache's deadline. The invalidation is pending from then on: it is sent
+    /// again until it gets through, and this process uses nothing that was loaded before. Other processes may serve the
+    /// old value until then. [`Health::pending`](crate::Health::pending) says how many are pending, and why.
     pub async fn invalidate(&self) -> Result<(), Error> {
         let shared = self.cache.shared();
         if !shared.enabled {

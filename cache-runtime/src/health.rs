@@ -1,7 +1,11 @@
 //! How a cache fares: for a readiness probe and an alert.
 
+mod pending;
+
 use std::fmt;
 use std::time::Duration;
+
+pub use self::pending::{PendingInvalidations, Sweep};
 
 /// Whether a store is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,8 +138,7 @@ impl fmt::Display for Server {
 pub struct Health {
     /// The worst comes first.
     pub(crate) servers: Vec<Server>,
-    pub(crate) owed: usize,
-    pub(crate) owed_error: Option<String>,
+    pub(crate) pending: PendingInvalidations,
     pub(crate) degraded: u64,
 }
 
@@ -179,16 +182,17 @@ impl Health {
         &self.servers
     }
 
-    /// How many invalidations failed and are still to be repeated.
+    /// How many invalidations failed and have not got through yet, those included that only a sweep will cover: zero is
+    /// well. [`pending`](Self::pending) tells them apart.
     #[must_use]
-    pub fn owed_invalidations(&self) -> usize {
-        self.owed
+    pub fn pending_invalidations(&self) -> usize {
+        self.pending.count()
     }
 
-    /// Why the last try of an invalidation that is owed failed.
+    /// The invalidations that failed and have not got through yet.
     #[must_use]
-    pub fn owed_error(&self) -> Option<&str> {
-        self.owed_error.as_deref()
+    pub fn pending(&self) -> &PendingInvalidations {
+        &self.pending
     }
 
     /// How many calls went without the store, since the cache was built.
@@ -209,11 +213,7 @@ impl fmt::Display for Health {
                 write!(f, ", {} {server}", server.name)?;
             }
         }
-        write!(f, ", {} invalidations owed", self.owed)?;
-        if let Some(error) = &self.owed_error {
-            write!(f, " ({error})")?;
-        }
-        write!(f, ", {} calls degraded", self.degraded)
+        write!(f, ", {}, {} calls degraded", self.pending, self.degraded)
     }
 }
 
@@ -230,19 +230,22 @@ mod tests {
     fn health_is_one_line_that_names_the_servers_that_are_not_up() {
         let mut health = Health {
             servers: vec![server("db:6379", State::Down, Some("refused"))],
-            owed: 2,
-            owed_error: Some("no answer".to_owned()),
+            pending: PendingInvalidations {
+                kept: 2,
+                last_error: Some("no answer".to_owned()),
+                ..PendingInvalidations::default()
+            },
             degraded: 7,
         };
         assert_eq!(
             health.to_string(),
-            "db:6379 down for 3s (refused), 2 invalidations owed (no answer), 7 calls degraded"
+            "db:6379 down for 3s (refused), 2 pending invalidations (no answer), 7 calls degraded"
         );
-        (health.owed, health.owed_error) = (0, None);
+        health.pending = PendingInvalidations::default();
         health.servers.push(server("db:6380", State::Up, None));
         assert_eq!(
             health.to_string(),
-            "1 of 2 servers up, db:6379 down for 3s (refused), 0 invalidations owed, 7 calls degraded"
+            "1 of 2 servers up, db:6379 down for 3s (refused), 0 pending invalidations, 7 calls degraded"
         );
         assert_eq!((health.state(), health.why()), (State::Down, Some("refused")));
     }
@@ -251,13 +254,13 @@ mod tests {
     fn health_names_the_servers_that_answer_and_refuse_writes() {
         let mut full = server("db:6379", State::Up, None);
         full.refuses_writes = Some("OOM".to_owned());
-        let mut health = Health { servers: vec![full], owed: 0, owed_error: None, degraded: 7 };
+        let mut health = Health { servers: vec![full], pending: PendingInvalidations::default(), degraded: 7 };
         let refuses = "up for 3s, answers and refuses writes (OOM)";
-        assert_eq!(health.to_string(), format!("{refuses}, 0 invalidations owed, 7 calls degraded"));
+        assert_eq!(health.to_string(), format!("{refuses}, 0 pending invalidations, 7 calls degraded"));
         health.servers.push(server("db:6380", State::Up, None));
         assert_eq!(
             health.to_string(),
-            format!("2 of 2 servers up, db:6379 {refuses}, 0 invalidations owed, 7 calls degraded")
+            format!("2 of 2 servers up, db:6379 {refuses}, 0 pending invalidations, 7 calls degraded")
         );
         assert_eq!((health.state(), health.refuses_writes()), (State::Up, Some("OOM")));
     }

@@ -34,7 +34,7 @@ pub mod __private;
 
 pub use cache_macros::{KeyPart, redis_cached};
 
-pub use self::cache::{Cache, CacheBuilder};
+pub use self::cache::{Cache, CacheBuilder, Shutdown};
 #[cfg(feature = "test-util")]
 pub use self::clock::test_util;
 #[cfg(feature = "bincode")]
@@ -46,7 +46,7 @@ pub use self::codec::Postcard;
 pub use self::codec::{BuiltInCodec, Codec, CodecId, MessagePack, Shape};
 pub use self::error::{Error, ErrorKind};
 pub use self::handle::Entry;
-pub use self::health::{Health, Server, State};
+pub use self::health::{Health, PendingInvalidations, Server, State, Sweep};
 pub use self::key::{KeyPart, KeyWriter};
 pub use self::report::{CacheStatus, CallReport, Outcome, Report};
 pub use self::scope::{bypass, refresh, report};

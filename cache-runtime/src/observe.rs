@@ -302,19 +302,46 @@ pub(crate) fn queues(site: &Site, key: &str) {
     event!(debug, site, key, "the store is down and many functions run: waiting for a turn");
 }
 
-/// An invalidation that had failed got through.
-pub(crate) fn owed_invalidated(key: &str) {
+/// A pending invalidation got through.
+pub(crate) fn pending_settled(key: &str) {
     tracing::info!(target: TARGET, key, "an invalidation that had failed got through");
 }
 
-/// So many invalidations failed that not all can be remembered.
-pub(crate) fn distrusts(most: usize) {
-    tracing::error!(target: TARGET, most, "more invalidations failed than are remembered: nothing stored before is used");
+/// An invalidation failed, and its key cannot be kept: the keys of pending invalidations take up `bytes` already.
+pub(crate) fn pending_past_bound(bytes: usize) {
+    tracing::error!(
+        target: TARGET, bytes,
+        "more invalidations failed than the cache keeps keys of: nothing that was loaded before is used, and all entries \
+         under the prefix will be removed"
+    );
 }
 
-/// A cache shuts down, and invalidations are still owed.
-pub(crate) fn owes_at_shutdown(count: usize, why: &str) {
-    tracing::error!(target: TARGET, count, why, "invalidations that failed were not repeated: old values may be served until they expire");
+/// A sweep covered this many pending invalidations.
+pub(crate) fn swept(count: u64) {
+    tracing::info!(target: TARGET, count, "all entries under the prefix were removed, for invalidations that had failed");
+}
+
+/// A step of a sweep failed; it is repeated.
+pub(crate) fn sweep_failed(error: &Error) {
+    let kind = error.kind().as_str();
+    tracing::warn!(target: TARGET, kind, %error, "a step of the removal of all entries failed and will be repeated");
+}
+
+/// A sweep is needed, and the store does not support it.
+pub(crate) fn cannot_sweep() {
+    tracing::error!(
+        target: TARGET,
+        "the store cannot list its keys, so invalidations that failed are not repeated: other processes may serve old \
+         values until they expire"
+    );
+}
+
+/// A cache shuts down, and invalidations are still pending.
+pub(crate) fn pending_at_shutdown(count: usize, why: &str) {
+    tracing::error!(
+        target: TARGET, count, why,
+        "pending invalidations were not sent before the shutdown: old values may be served until they expire"
+    );
 }
 
 /// A key was invalidated.

@@ -18,6 +18,13 @@ impl<T: Default> Sharded<T> {
         Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect(), hasher: RandomState::new() }
     }
 
+    /// Acts on one after the other.
+    pub(crate) fn each(&self, mut act: impl FnMut(&mut T)) {
+        for shard in &self.shards {
+            act(&mut shard.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+
     /// The state that `key` is in. Nothing panics while it is locked, so a poisoned lock is still whole.
     pub(crate) fn lock(&self, key: &str) -> MutexGuard<'_, T> {
         let index = usize::try_from(self.hasher.hash_one(key) % SHARDS as u64).unwrap_or_default();

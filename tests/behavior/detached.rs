@@ -30,7 +30,7 @@ async fn a_caller_that_goes_away_does_not_stop_the_body_and_its_value_is_stored(
         () = origin.has_begun(1) => {}
     }
     origin.let_go();
-    assert_eq!(stage.cache.shutdown(PATIENCE).await, 0);
+    assert_eq!(stage.cache.shutdown(PATIENCE).await.unfinished_tasks(), 0);
     let (value, reported) = report(detached(&stage.cache, &origin, "ada")).await;
     assert_eq!((value, reported.calls()[0].outcome()), (Ok("ada 1".to_owned()), Outcome::Hit));
 }

@@ -39,7 +39,7 @@ impl Breaking {
         Self { runtime, server, cache, next: 0 }
     }
 
-    /// Calls and invalidates while the server is broken, until it is well again and nothing is owed.
+    /// Calls and invalidates while the server is broken, until it is well again and no invalidation is pending.
     fn outage(&mut self, breaks: &impl AsyncFn(&mut RedisServer), mends: &impl AsyncFn(&mut RedisServer)) {
         let Self { runtime, server, cache, next } = self;
         runtime.block_on(async {
@@ -53,7 +53,7 @@ impl Breaking {
             let well = async {
                 loop {
                     let health = cache.health();
-                    if health.state() == State::Up && health.owed_invalidations() == 0 {
+                    if health.state() == State::Up && health.pending_invalidations() == 0 {
                         return;
                     }
                     answer(cache, 0).await;

@@ -23,7 +23,7 @@ mod memory;
 mod memory_bounds;
 mod nested;
 mod outage;
-mod owed;
+mod pending;
 mod prefixes;
 mod processes;
 mod recovery;

@@ -150,7 +150,7 @@ async fn a_store_that_hangs_is_not_there() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_owed_is_repeated_ever_more_seldom_without_a_call_until_it_is_through() {
+async fn a_pending_invalidation_is_sent_again_ever_more_seldom_without_a_call_until_it_is_through() {
     let store = FailingStore::default();
     let (cache, events) = (on(&store), Events::capture());
     store.is(Mood::Refusing);
@@ -161,17 +161,20 @@ async fn what_is_owed_is_repeated_ever_more_seldom_without_a_call_until_it_is_th
     store.is(Mood::Hung);
     sleep(Duration::from_secs(10)).await;
     let health = cache.health();
-    assert!(health.owed_error().is_some_and(|why| why.contains("did not answer")), "the last try counts: {health}");
+    assert!(
+        health.pending().last_error().is_some_and(|why| why.contains("did not answer")),
+        "the last try counts: {health}"
+    );
 
     store.is(Mood::Well);
     sleep(Duration::from_secs(10)).await;
     let health = cache.health();
-    assert_eq!((health.owed_invalidations(), health.owed_error()), (0, None));
+    assert_eq!((health.pending_invalidations(), health.pending().last_error()), (0, None));
     assert_eq!(said(&events, "an invalidation that had failed got through"), 1);
 }
 
 #[tokio::test]
-async fn what_a_runtime_that_is_gone_has_left_to_repeat_is_repeated_by_the_next() {
+async fn invalidations_that_a_runtime_left_pending_are_sent_again_by_the_next() {
     let store = FailingStore::default();
     let cache = on(&store);
     store.is(Mood::Refusing);
@@ -186,10 +189,10 @@ async fn what_a_runtime_that_is_gone_has_left_to_repeat_is_repeated_by_the_next(
     });
     ended.await.expect("the first runtime ends");
     store.is(Mood::Well);
-    // This pays for its own key, and finds that nobody sees to the others.
+    // This repeats the one of its own key, and finds that no task repeats the others.
     answer(&cache, 1).await;
     let paid = async {
-        while cache.health().owed_invalidations() > 0 {
+        while cache.health().pending_invalidations() > 0 {
             sleep(Duration::from_millis(5)).await;
         }
     };
@@ -201,7 +204,7 @@ async fn health_is_one_line_that_says_it_all() {
     let store = FailingStore::default();
     let cache = on(&store);
     sleep(Duration::from_secs(3)).await;
-    assert_eq!(cache.health().to_string(), "the store up for 3s, 0 invalidations owed, 0 calls degraded");
+    assert_eq!(cache.health().to_string(), "the store up for 3s, 0 pending invalidations, 0 calls degraded");
 
     goes_down(&cache, &store).await;
     answer_entry(&cache, 7).invalidate().await.expect_err("the store is away");
@@ -209,7 +212,7 @@ async fn health_is_one_line_that_says_it_all() {
     assert_eq!((health.since(), health.degraded_calls()), (Duration::ZERO, 100));
     assert_eq!(
         health.to_string(),
-        "the store down for 0ns (it is away), 1 invalidations owed (the store is not asked since it failed: it is away), \
+        "the store down for 0ns (it is away), 1 pending invalidations (the store is not asked since it failed: it is away), \
          100 calls degraded"
     );
 }

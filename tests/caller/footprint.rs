@@ -1,4 +1,4 @@
-//! What lives on in the process when it rests, and what its cache owes.
+//! What lives on in the process when it rests, and what its cache has pending.
 
 use std::alloc::System;
 use std::time::Duration;
@@ -13,25 +13,26 @@ use tokio::time::{Instant, sleep};
 #[global_allocator]
 static HEAP: Cap<System> = Cap::new(System, usize::MAX);
 
-/// Counts once the tasks are not more than `most` and nothing is owed, or when that takes too long; at once where nobody says how many.
+/// Counts once the tasks are not more than `most` and no invalidation is pending, or when that takes too long; at once where
+/// nobody says how many.
 pub(crate) async fn rested(most: Option<usize>) -> String {
     let until = Instant::now() + PATIENCE / 2;
     // Leases that go back and refreshes are tasks, and end soon.
-    while most.is_none_or(|most| tasks() > most || owed() > 0) && Instant::now() < until {
+    while most.is_none_or(|most| tasks() > most || pending() > 0) && Instant::now() < until {
         if most.is_none() && is_settled().await {
             break;
         }
         sleep(Duration::from_millis(20)).await;
     }
-    format!("rested {} {} {}", tasks(), HEAP.allocated(), owed())
+    format!("rested {} {} {}", tasks(), HEAP.allocated(), pending())
 }
 
 fn tasks() -> usize {
     Handle::current().metrics().num_alive_tasks()
 }
 
-fn owed() -> usize {
-    Cache::current().health().owed_invalidations()
+fn pending() -> usize {
+    Cache::current().health().pending_invalidations()
 }
 
 /// Whether the tasks stay as many for longer than anything in the background of an idle process takes.

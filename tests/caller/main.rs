@@ -2,8 +2,8 @@
 //! those before, each written down when it has ended.
 //!
 //! `caller <cache url>[,<of another node>…] <origin url> [<degraded ttl in ms>]` says `ready` and is told, line by line:
-//! `work` begins the calls; `rest` ends them, waits for those under way, and says `rested <tasks> <bytes> <owed>`, what lives on in the process then; `rest <tasks>`
-//! does so once no more tasks live than that, and no invalidation is owed. It ends with its input. A call that panics ends it as a failure.
+//! `work` begins the calls; `rest` ends them, waits for those under way, and says `rested <tasks> <bytes> <pending>`, what
+//! lives on in the process then; `rest <tasks>` does so once no more tasks live than that, and no invalidation is pending. It ends with its input. A call that panics ends it as a failure.
 
 mod footprint;
 mod functions;

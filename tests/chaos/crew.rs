@@ -42,7 +42,8 @@ pub(crate) struct Footprint {
     pub(crate) tasks: usize,
     /// On the heap.
     pub(crate) bytes: usize,
-    pub(crate) owed: usize,
+    /// Invalidations.
+    pub(crate) pending: usize,
 }
 
 /// A process that calls, killed when dropped.
@@ -115,5 +116,5 @@ impl Caller {
 fn footprint(line: &str) -> Option<Footprint> {
     let mut figures = line.strip_prefix("rested ")?.split(' ').map(str::parse);
     let mut figure = || figures.next()?.ok();
-    Some(Footprint { tasks: figure()?, bytes: figure()?, owed: figure()? })
+    Some(Footprint { tasks: figure()?, bytes: figure()?, pending: figure()? })
 }

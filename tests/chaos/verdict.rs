@@ -243,7 +243,7 @@ impl Day {
 
     fn nothing_leaked(&self) -> Result<(), String> {
         let leak = self.footprints.iter().find(|(before, after)| {
-            after.owed > 0 || after.tasks > before.tasks || after.bytes > before.bytes + GROWTH
+            after.pending > 0 || after.tasks > before.tasks || after.bytes > before.bytes + GROWTH
         });
         leak.map_or(Ok(()), |(before, after)| Err(format!("{before:?} became {after:?}")))
     }

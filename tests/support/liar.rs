@@ -22,6 +22,8 @@ pub enum On {
     Commit,
     /// The question for the server's time, which every new connection asks.
     Time,
+    /// Any script that runs on this key.
+    ScriptOn(&'static str),
     /// Everything, from the first word of a connection on.
     Everything,
 }
@@ -152,6 +154,7 @@ impl State {
             On::Lease => is_script && arguments.iter().any(|argument| argument == b"missing"),
             // An entry of a value is longer than one of a lease.
             On::Commit => is_script && arguments.iter().any(|word| word.starts_with(b"\xCA\x02") && word.len() > 48),
+            On::ScriptOn(key) => is_script && arguments.iter().any(|word| word == key.as_bytes()),
             On::Time => arguments.first().is_some_and(|name| name.eq_ignore_ascii_case(b"TIME")),
             On::Everything => true,
         };

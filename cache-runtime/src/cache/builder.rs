@@ -8,7 +8,7 @@ use super::choice::{self, Choice};
 use super::mistakes::Mistakes;
 use super::{Cache, Remark, Shared, prefixes};
 use crate::codec::{BuiltInCodec, Coding, Format, OfCache, Sealed, Shape};
-use crate::engine::{DEFAULT_REFRESHES, Engine, Limits, OutagePlan};
+use crate::engine::{DEFAULT_PENDING_BYTES, DEFAULT_REFRESHES, Engine, Limits, OutagePlan};
 use crate::entry::{MAX_MAX_ENTRY, MIN_MAX_ENTRY, Sizes};
 use crate::error::Error;
 use crate::policy::DEFAULT_TTL;
@@ -59,6 +59,7 @@ pub struct CacheBuilder {
     tls: Tls,
     shape: Shape,
     overwrites_foreign: bool,
+    pending_bytes: usize,
 }
 
 impl CacheBuilder {
@@ -77,6 +78,7 @@ impl CacheBuilder {
             tls: Tls::default(),
             shape: Shape::default(),
             overwrites_foreign: false,
+            pending_bytes: DEFAULT_PENDING_BYTES,
         }
     }
 
@@ -256,6 +258,13 @@ impl CacheBuilder {
         self
     }
 
+    /// What the keys of pending invalidations may take, in bytes, for tests of what happens past it; 16 MiB.
+    #[cfg(feature = "test-util")]
+    pub fn max_pending_bytes(mut self, bytes: usize) -> Self {
+        self.pending_bytes = bytes;
+        self
+    }
+
     /// Checks the configuration. Nothing is connected yet.
     ///
     /// Without a store, that is the server at the environment variable `REDIS_URL`, where it is set and not empty, else
@@ -291,15 +300,16 @@ impl CacheBuilder {
         let is_shared = enabled && !matches!(backend, Backend::Memory(_));
         let is_bare = self.prefix.is_empty();
         let remark = if is_shared && is_bare { Remark::WithoutPrefix } else { remark };
+        let prefix = if is_bare { String::new() } else { self.prefix + ":" };
         let limits = Limits {
             deadline: self.deadline,
             refreshes: self.refreshes,
             outage: self.outage,
             sizes: self.sizes,
             overwrites_foreign: self.overwrites_foreign,
+            pending_bytes: self.pending_bytes,
         };
-        let engine = Engine::new(backend, self.format, limits);
-        let prefix = if is_bare { String::new() } else { self.prefix + ":" };
+        let engine = Engine::new(backend, &prefix, self.format, limits);
         let (ttl, jitter, shape) = (self.ttl, self.jitter, self.shape);
         let shared = Arc::new(Shared { engine, prefix: prefix.into(), ttl, jitter, shape, enabled, remark });
         if is_shared && !is_bare {

@@ -4,21 +4,25 @@ mod builder;
 mod choice;
 mod mistakes;
 mod prefixes;
+mod shutdown;
 
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use futures_util::future::join;
 use once_cell::sync::OnceCell;
+use tokio::time::timeout_at;
 
 pub use self::builder::CacheBuilder;
+pub use self::shutdown::Shutdown;
 use crate::codec::Shape;
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind};
 use crate::health::Health;
-use crate::observe;
 use crate::site::Site;
+use crate::{clock, observe, runtime};
 
 /// A cache: a store, and the defaults of the functions that use it. Cheap to clone; clones share everything.
 ///
@@ -67,6 +71,9 @@ impl Shared {
         }
     }
 }
+
+/// A patience without a limit, as far as clocks reach.
+const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 static CURRENT: OnceCell<Cache> = OnceCell::new();
 
@@ -120,23 +127,47 @@ impl Cache {
         })
     }
 
-    /// Ends the background work of this cache, before the process exits: no refresh starts any more, and those that run,
-    /// bodies with tasks of their own and leases on their way back get up to `patience`. Refreshes that are not done
-    /// then are stopped; their leases are given back, or expire. Calls work on, and refresh nothing.
+    /// Ends the background work of this cache, before the process exits, and returns what is lost by that.
     ///
-    /// Invalidations that are still owed then are an error event. Returns how many pieces of work were not done. Dropping the
-    /// future leaves them running. Outside of a tokio runtime, and in one without timers, it waits for nothing.
-    pub async fn shutdown(&self, patience: Duration) -> usize {
-        let undone = self.shared.engine.background.shut_down(patience).await;
-        let health = self.health();
-        if health.owed > 0 {
-            observe::owes_at_shutdown(health.owed, health.owed_error().unwrap_or_default());
+    /// No refresh starts any more. Refreshes that run, bodies with tasks of their own and leases on their way back get up
+    /// to `patience`. Refreshes that have not ended then are stopped; their leases are given back, or expire. Meanwhile
+    /// pending invalidations are sent, by their keys and by a sweep where one is needed. Those that have not got through
+    /// after `patience` are lost if the process exits: they are returned, and an error event says so.
+    ///
+    /// Calls go on working, refresh nothing, and pending invalidations are still repeated while the process lives.
+    /// Dropping the future leaves all of it running. Outside of a tokio runtime, and in one without timers, it waits for
+    /// nothing and sends nothing.
+    ///
+    /// ```
+    /// # async fn example(cache: cache_runtime::Cache) {
+    /// let lost = cache.shutdown(std::time::Duration::from_secs(5)).await;
+    /// if !lost.is_clean() {
+    ///     eprintln!("the cache was not done: {lost}");
+    /// }
+    /// # }
+    /// ```
+    pub async fn shutdown(&self, patience: Duration) -> Shutdown {
+        let engine = &self.shared.engine;
+        let now = clock::now();
+        let until = now.checked_add(patience).unwrap_or_else(|| now + FOR_EVER);
+        let tasks = engine.background.shut_down(patience);
+        let unfinished_tasks = if runtime::with_timers().is_ok() {
+            let (unfinished_tasks, _) = join(tasks, timeout_at(until, engine.send_pending())).await;
+            // The tasks may have left some. An error means that the patience is over.
+            let _ = timeout_at(until, engine.send_pending()).await;
+            unfinished_tasks
+        } else {
+            tasks.await
+        };
+        let pending = engine.health().pending;
+        if !pending.is_empty() {
+            observe::pending_at_shutdown(pending.count(), pending.last_error().unwrap_or_default());
         }
-        undone
+        Shutdown { unfinished_tasks, pending }
     }
 
-    /// How this cache fares: the state of its store and why, the invalidations that it owes, the calls that went without
-    /// it. Asks nobody, so it is cheap enough for every probe.
+    /// How this cache fares: the state of its store and why, the invalidations that are pending, the calls that went
+    /// without it. Performs no I/O, so it is cheap enough for every probe.
     #[must_use]
     pub fn health(&self) -> Health {
         let health = self.shared.engine.health();

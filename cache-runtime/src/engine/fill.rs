@@ -261,6 +261,9 @@ impl Fill {
         match engine.step(budget, "commit", &request.key, commit).await {
             Ok(Commit::Stored) => {
                 lease.settle();
+                if let Some(evidence) = self.evidence {
+                    engine.loaded(lease.token(), evidence.since);
+                }
                 true
             }
             Ok(Commit::Lost) => {

@@ -29,9 +29,12 @@ mod load;
 #[cfg(test)]
 mod model;
 mod outage;
-mod owed;
+mod pending;
 mod read;
+mod retry;
 mod sight;
+mod sole_task;
+mod sweep;
 mod wait;
 mod write;
 
@@ -51,12 +54,14 @@ pub use self::kind::{
 };
 pub(crate) use self::outage::Plan as OutagePlan;
 use self::outage::{Asked, Outage};
-use self::owed::Owed;
+pub(crate) use self::pending::DEFAULT_PENDING_BYTES;
+use self::pending::Pending;
 pub(crate) use self::read::Read;
 use crate::codec::{Coding, Fingerprint, Format, Shape};
 use crate::entry::{self, Defect, Expected, Lookup, Schema, Sizes};
 use crate::error::{Error, ErrorKind};
 use crate::health::Health;
+use crate::key;
 use crate::policy::freshness::Freshness;
 use crate::policy::{Failing, Lock};
 use crate::site::Site;
@@ -70,7 +75,9 @@ pub(crate) struct Engine {
     pub(crate) format: Format,
     pub(crate) background: Arc<Background>,
     pub(crate) outage: Outage,
-    pub(crate) owed: Owed,
+    pub(crate) pending: Pending,
+    /// What all keys begin with.
+    prefix: Box<str>,
     /// For tasks that do not keep a cache alive.
     this: Weak<Self>,
     /// What all the cache steps of one call may take together.
@@ -81,14 +88,15 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    pub(crate) fn new(backend: Backend, format: Format, limits: Limits) -> Arc<Self> {
+    pub(crate) fn new(backend: Backend, prefix: &str, format: Format, limits: Limits) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
             outage: Outage::new(limits.outage, backend.name()),
             backend,
             flights: Arc::new(SingleFlight::new(limits.deadline)),
             format,
             background: Arc::new(Background::new(limits.refreshes)),
-            owed: Owed::default(),
+            pending: Pending::new(limits.pending_bytes),
+            prefix: key::kept(prefix).into(),
             this: Weak::clone(this),
             deadline: limits.deadline,
             sizes: limits.sizes,
@@ -98,14 +106,24 @@ impl Engine {
 
     /// Runs one step on the server of this key within the budget. A server that is down is not asked; what comes of the
     /// others is counted.
-    async fn step<T>(
+    fn step<T>(
         &self,
         budget: &mut Budget,
         name: &'static str,
         key: &str,
+        step: Pin<&mut impl Future<Output = Result<T, Error>>>,
+    ) -> impl Future<Output = Result<T, Error>> {
+        self.step_on(self.server(key), budget, (name, key), step)
+    }
+
+    /// Runs one step on this server.
+    async fn step_on<T>(
+        &self,
+        mut server: Asked<'_>,
+        budget: &mut Budget,
+        (name, key): (&'static str, &str),
         mut step: Pin<&mut impl Future<Output = Result<T, Error>>>,
     ) -> Result<T, Error> {
-        let mut server = self.server(key);
         if server.is_shut() {
             self.probed(&server, key);
             return Err(server.shut());
@@ -155,8 +173,7 @@ impl Engine {
 
     /// How the store fares.
     pub(crate) fn health(&self) -> Health {
-        let (owed, owed_error) = self.owed.count();
-        Health { servers: self.servers(), owed, owed_error, degraded: self.outage.degraded() }
+        Health { servers: self.servers(), pending: self.pending.state(), degraded: self.outage.degraded() }
     }
 
     /// What the entry that the store has is worth.
@@ -206,6 +223,8 @@ pub(crate) struct Limits {
     pub(crate) sizes: Sizes,
     /// Whether strings that this library did not write are overwritten.
     pub(crate) overwrites_foreign: bool,
+    /// What the keys of pending invalidations may take.
+    pub(crate) pending_bytes: usize,
 }
 
 /// What a call asks for: the function, the key, and its policy, resolved against the cache's defaults.

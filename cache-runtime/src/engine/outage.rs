@@ -103,9 +103,14 @@ impl Engine {
     /// The server that has this key.
     pub(super) fn server(&self, key: &str) -> Asked<'_> {
         match &self.backend {
-            Backend::Redis(store) => store.node(key).map_or(Asked::Store(&self.outage.breaker), Asked::Node),
-            Backend::Memory(_) | Backend::Own(_) => Asked::Store(&self.outage.breaker),
+            Backend::Redis(store) => store.node(key).map_or_else(|| self.store(), Asked::Node),
+            Backend::Memory(_) | Backend::Own(_) => self.store(),
         }
+    }
+
+    /// The store, where it is not one of several nodes.
+    pub(super) fn store(&self) -> Asked<'_> {
+        Asked::Store(&self.outage.breaker)
     }
 
     /// How each server fares; the worst comes first.
@@ -183,9 +188,14 @@ impl Engine {
         self.backend.fails();
     }
 
-    /// Whether there is nobody to probe: the node is none of the cluster any more.
+    /// Whether there is nobody to probe: the node has left the cluster.
     fn is_gone(&self, whom: &Whom) -> bool {
-        let (Whom::Node(node), Backend::Redis(store)) = (whom, &self.backend) else { return false };
+        matches!(whom, Whom::Node(node) if self.has_left(node))
+    }
+
+    /// Whether a node has left the cluster: others have its keys.
+    pub(super) fn has_left(&self, node: &Arc<Node>) -> bool {
+        let Backend::Redis(store) = &self.backend else { return false };
         !store.nodes().iter().any(|known| Arc::ptr_eq(known, node))
     }
 

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::Engine;
 use super::call::{Call, Step};
+use super::flight::Reach;
 use super::load::Reply;
 use crate::entry::{self, Flags, Header, Lookup};
 use crate::error::Error;
@@ -67,8 +68,8 @@ impl Call {
         if let Some(error) = engine.server(&self.request.key).refuses() {
             return Err(error);
         }
-        if engine.owed.is_owed(&self.request.key) {
-            Box::pin(engine.pay(&mut self.budget, &self.request.key)).await?;
+        if engine.pending.has(&self.request.key) {
+            Box::pin(engine.invalidate_first(&mut self.budget, &self.request.key)).await?;
         }
         let get = pin!(engine.backend.get(&self.request.key));
         engine.step(&mut self.budget, "get", &self.request.key, get).await
@@ -104,7 +105,7 @@ impl Call {
             _ => engine.classify(entry.as_deref(), key, expected),
         };
         match (lookup, entry) {
-            (Lookup::Fresh(header) | Lookup::Stale(header), Some(bytes)) if !engine.owed.trusts(&header) => {
+            (Lookup::Fresh(header) | Lookup::Stale(header), Some(bytes)) if !self.trusts(outcome, &header) => {
                 self.take = Take::Unusable(Bytes::copy_from_slice(entry::head(&bytes)));
             }
             (Lookup::Fresh(header), Some(bytes)) => match freshness.of_fresh(&header, now, random::unit) {
@@ -124,6 +125,13 @@ impl Call {
             _ => {}
         }
         None
+    }
+
+    /// Whether this entry may be used, after invalidations failed that it may be older than. What comes from this process
+    /// may: these invalidations have ended the runs of their keys, and dropped the copies.
+    fn trusts(&self, outcome: Outcome, header: &Header) -> bool {
+        let is_of_this_process = outcome == Outcome::Coalesced || self.reach != Reach::Asks;
+        is_of_this_process || self.cache.engine().trusts(self.at, &self.request.key, header)
     }
 
     /// Takes note of a value past its freshness; `Some` when it is served all the same.

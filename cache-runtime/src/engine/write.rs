@@ -17,14 +17,16 @@ use crate::{observe, random};
 impl Engine {
     /// The fresh value at the key.
     pub(crate) async fn peek<C: Coding, V: DeserializeOwned>(&self, request: &Request) -> Result<Option<V>, Error> {
-        let mut budget = Budget::new(self.deadline);
-        if self.owed.is_owed(&request.key) {
-            self.pay(&mut budget, &request.key).await?;
+        let (mut budget, at) = (Budget::new(self.deadline), self.flights.now());
+        if self.pending.has(&request.key) {
+            self.invalidate_first(&mut budget, &request.key).await?;
         }
         let found = self.step(&mut budget, "get", &request.key, pin!(self.backend.get(&request.key))).await?;
         let expected = self.expected::<C, V>(request, None);
         let payload = match (self.classify(found.as_deref(), &request.key, expected), &found) {
-            (Lookup::Fresh(header), Some(bytes)) if !header.flags.has(Flags::NONE) && self.owed.trusts(&header) => {
+            (Lookup::Fresh(header), Some(bytes))
+                if !header.flags.has(Flags::NONE) && self.trusts(at, &request.key, &header) =>
+            {
                 entry::payload(bytes, &header, &self.sizes)
             }
             // An error is stored, and `get` speaks of values.
@@ -104,21 +106,22 @@ impl Engine {
 
     /// Removes value and lease; fills in flight lose their lease, and who arrives from now on joins none of them.
     pub(crate) async fn invalidate(&self, request: &Request) -> Result<(), Error> {
-        let debt = self.owed.debt(&request.key);
+        let failure = self.pending.failure(&request.key);
         let remove = pin!(self.backend.remove(&request.key));
         let done = self.step(&mut Budget::new(self.deadline), "remove", &request.key, remove).await;
-        self.flights.end(&request.key);
-        self.outage.forget(&request.key);
         match &done {
             Ok(()) => {
-                self.owed.paid(&request.key, debt);
+                self.pending.settled(&request.key, failure);
                 observe::invalidated(request.site, &request.key);
             }
             Err(error) => {
-                self.owes(&request.key, error);
+                self.invalidation_failed(&request.key, error);
                 observe::not_invalidated(request.site, &request.key, error);
             }
         }
+        // Now that a failure is pending: who leads the next run judges by it what the store has.
+        self.flights.end(&request.key);
+        self.outage.forget(&request.key);
         done
     }
 }

@@ -18,8 +18,10 @@ pub(crate) const FLAGS: usize = 3;
 /// Where the deadline of a lease is.
 pub(crate) const LEASE_UNTIL: std::ops::Range<usize> = 12..17;
 
-pub(super) const MAGIC: u8 = 0xCA;
-pub(super) const VERSION: u8 = 2;
+/// The first byte of every entry.
+pub(crate) const MAGIC: u8 = 0xCA;
+/// The second byte: the newest version of this layout.
+pub(crate) const VERSION: u8 = 2;
 
 /// Names one fill or one write: the holder of a lease commits with its token, and a committed value keeps it as its
 /// version.

@@ -40,7 +40,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
-pub(crate) use self::header::{FLAGS, Flags, Header, Kind, LEASE_UNTIL, Schema};
+pub(crate) use self::header::{FLAGS, Flags, Header, Kind, LEASE_UNTIL, MAGIC, Schema, VERSION};
 pub use self::header::{HEADER_LEN, Token};
 pub(crate) use self::lookup::{Defect, Expected, Lookup, classify, is_foreign};
 pub(crate) use self::sizes::{MAX_MAX_ENTRY, MIN_MAX_ENTRY, Sizes};

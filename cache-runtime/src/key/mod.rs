@@ -35,6 +35,12 @@ pub(crate) fn finish(mut key: String) -> String {
     key
 }
 
+/// What all keys that begin with this prefix begin with, shortened ones too.
+pub(crate) fn kept(prefix: &str) -> &str {
+    let kept = (0..=KEPT_LEN.min(prefix.len())).rev().find(|at| prefix.is_char_boundary(*at));
+    prefix.get(..kept.unwrap_or_default()).unwrap_or_default()
+}
+
 fn push_hex(out: &mut String, byte: u8) {
     for digit in [byte >> 4, byte & 0xF] {
         out.push(char::from_digit(u32::from(digit), 16).unwrap_or('0').to_ascii_uppercase());

@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use self::values::{Bound, Values, cost};
 use super::transition::{renew_at, withdraw_at};
-use super::{Admission, Commit, Expiry, LeaseRequest, Leased, Store, Withdrawal, admit, commits};
+use super::{Admission, Commit, Expiry, LeaseRequest, Leased, Store, Swept, Withdrawal, admit, commits};
 use crate::clock::{self, Instant, Timestamp};
 use crate::entry::{Header, Token};
 use crate::error::{Error, ErrorKind};
@@ -247,5 +247,16 @@ impl Store for Memory {
     async fn remove(&self, key: &str) -> Result<(), Error> {
         self.shard(key).remove(key);
         Ok(())
+    }
+
+    /// In one step. Leases go first: a fill without its lease stores nothing, and what others have stored by then is among
+    /// the values.
+    async fn sweep(&self, prefix: &str, _cursor: u64) -> Result<Swept, Error> {
+        self.leases.each(|leases| leases.retain(|key, _| !key.starts_with(prefix)));
+        // Each under the lock of its key: a value may have a lease on it, whose holder is about to replace it.
+        for key in self.values.keys(prefix) {
+            self.shard(&key).remove(&key);
+        }
+        Ok(Swept::Done)
     }
 }

@@ -8,6 +8,7 @@ mod memory;
 mod model;
 mod own;
 pub(crate) mod redis;
+mod sweep;
 mod transition;
 
 use std::future::Future;
@@ -21,6 +22,8 @@ pub(crate) use self::guard::Budget;
 pub use self::memory::Memory;
 pub(crate) use self::own::OwnStore;
 pub(crate) use self::redis::{Node, Watch, sending_on};
+pub use self::sweep::Swept;
+pub(crate) use self::sweep::{Part, Plan, Position, Step};
 pub use self::transition::{Admission, Expiry, Withdrawal, admit, commits, renew, withdraw};
 
 use crate::clock::Timestamp;
@@ -72,6 +75,23 @@ pub trait Store: Send + Sync + 'static {
 
     /// Removes value and lease together.
     fn remove(&self, key: &str) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// One step of a sweep: removes the entries, leases too, of some keys that begin with `prefix`, which is empty for a
+    /// cache without one. `cursor` is 0 in the first step, and afterwards the number that the step before returned in
+    /// [`Swept::More`]: its meaning is the store's. A step that fails, or is dropped, is repeated.
+    ///
+    /// A sweep comes when so many invalidations have failed that the cache has not kept all keys (16 MiB of them). It must
+    /// cover each key that is there from its beginning to its end; others it may cover or not. A step should take
+    /// milliseconds, and takes a second at the most: a few hundred keys. What is not the cache's must be left alone.
+    ///
+    /// The default says that the store cannot list its keys. Then these invalidations stay pending for the life of the cache,
+    /// which uses nothing any more that was loaded before the last of them; other processes may serve old values until
+    /// they expire. To know what was loaded before, it compares the clocks of the machines that load, and takes them to be
+    /// a minute apart at the most.
+    fn sweep(&self, prefix: &str, cursor: u64) -> impl Future<Output = Result<Swept, Error>> + Send {
+        let _ = (prefix, cursor);
+        std::future::ready(Ok(Swept::Unsupported))
+    }
 }
 
 /// What a fill asks for.

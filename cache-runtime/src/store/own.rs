@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Commit, LeaseRequest, Leased, Store};
+use super::{Commit, LeaseRequest, Leased, Store, Swept};
 use crate::entry::Token;
 use crate::error::Error;
 
@@ -36,6 +36,7 @@ pub(super) trait ErasedStore: Send + Sync {
     fn release<'f>(&'f self, key: &'f str, token: Token, hold_off: Duration) -> BoxFuture<'f, ()>;
     fn put<'f>(&'f self, key: &'f str, entry: Bytes, ttl: Duration) -> BoxFuture<'f, ()>;
     fn remove<'f>(&'f self, key: &'f str) -> BoxFuture<'f, ()>;
+    fn sweep<'f>(&'f self, prefix: &'f str, cursor: u64) -> BoxFuture<'f, Swept>;
 }
 
 impl<S: Store> ErasedStore for S {
@@ -65,5 +66,9 @@ impl<S: Store> ErasedStore for S {
 
     fn remove<'f>(&'f self, key: &'f str) -> BoxFuture<'f, ()> {
         Box::pin(Store::remove(self, key))
+    }
+
+    fn sweep<'f>(&'f self, prefix: &'f str, cursor: u64) -> BoxFuture<'f, Swept> {
+        Box::pin(Store::sweep(self, prefix, cursor))
     }
 }

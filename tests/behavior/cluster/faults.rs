@@ -61,10 +61,10 @@ async fn an_invalidation_that_one_node_did_not_hear_does_not_hold_up_those_of_ot
     cluster.nodes[1].pause();
     answer_entry(&cache, keys[0][0]).invalidate().await.expect_err("its node is gone");
     answer_entry(&cache, keys[1][0]).invalidate().await.expect_err("its node hangs");
-    assert_eq!(cache.health().owed_invalidations(), 2);
+    assert_eq!(cache.health().pending_invalidations(), 2);
     cluster.nodes[1].resume();
     let paid = async {
-        while cache.health().owed_invalidations() == 2 {
+        while cache.health().pending_invalidations() == 2 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };

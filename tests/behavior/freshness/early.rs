@@ -31,7 +31,7 @@ async fn a_fresh_value_is_served_at_once_while_it_is_loaded_anew() {
         assert_eq!((value, called.outcome()), (1, Outcome::Hit));
     }
     assert_eq!(before.elapsed(), Duration::ZERO, "nobody waited");
-    assert_eq!(cache.shutdown(PATIENCE).await, 0);
+    assert_eq!(cache.shutdown(PATIENCE).await.unfinished_tasks(), 0);
     assert_eq!(origin.runs(), 2, "one refresh");
     assert_eq!(reported(early(&cache, &origin)).await.0, 2);
 }

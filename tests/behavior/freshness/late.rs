@@ -37,7 +37,7 @@ async fn a_caller_gets_its_own_error_in_time_and_the_value_is_stored_when_it_com
         assert_eq!(answer, Err(Failure::Cache("`slow` did not return within 2s".to_owned())));
         assert_eq!(called.outcome(), Outcome::TimedOut);
     }
-    assert_eq!(cache.shutdown(PATIENCE).await, 0);
+    assert_eq!(cache.shutdown(PATIENCE).await.unfinished_tasks(), 0);
     assert_eq!(reported(slow(&cache, &origin)).await.1.outcome(), Outcome::Hit);
     assert_eq!(origin.runs(), 1, "who gave up did not stop the function, and nobody ran another");
 }
@@ -75,6 +75,6 @@ async fn with_an_old_value_at_hand_a_caller_gets_that() {
     for (answer, called) in answers {
         assert_eq!((answer, called.outcome()), (Ok(1), Outcome::Stale));
     }
-    assert_eq!(cache.shutdown(PATIENCE).await, 0);
+    assert_eq!(cache.shutdown(PATIENCE).await.unfinished_tasks(), 0);
     assert_eq!(reported(aging(&cache, &origin)).await.0, Ok(2));
 }

@@ -78,7 +78,7 @@ async fn a_refresh_that_began_before_an_invalidation_stores_nothing(stage: Stage
     let entry = stale_entry(&stage.cache, 3);
     entry.invalidate().await.expect("the store is up");
     origin.let_go();
-    assert_eq!(stage.cache.shutdown(PATIENCE).await, 0, "the refresh has ended");
+    assert_eq!(stage.cache.shutdown(PATIENCE).await.unfinished_tasks(), 0, "the refresh has ended");
     assert_eq!(entry.get().await.expect("the store is up"), None);
     assert_eq!(stale(&stage.cache, &origin, 3).await, 3);
 }
@@ -159,7 +159,7 @@ async fn no_more_refreshes_run_than_the_bound_says_and_what_finds_no_room_is_see
     assert!(events.at_least(Level::WARN).iter().any(put_off));
     assert_eq!(origin.runs(), 3);
     origin.let_go();
-    assert_eq!(cache.shutdown(PATIENCE).await, 0);
+    assert_eq!(cache.shutdown(PATIENCE).await.unfinished_tasks(), 0);
 }
 
 #[tokio::test]
@@ -169,7 +169,7 @@ async fn a_shutdown_stops_a_refresh_that_does_not_end_and_calls_work_on() {
     origin.hold();
     until(Outcome::Stale, || stale(&cache, &origin, 1)).await;
     origin.has_begun(2).await;
-    assert_eq!(cache.shutdown(Duration::from_millis(1)).await, 1);
+    assert_eq!(cache.shutdown(Duration::from_millis(1)).await.unfinished_tasks(), 1);
     assert_eq!(until(Outcome::Stale, || stale(&cache, &origin, 1)).await, 1);
     assert_eq!(origin.runs(), 2, "no refresh begins any more");
 }
@@ -189,7 +189,7 @@ async fn a_refresh_is_traced_under_its_callers_span() {
     traced(&cache, &spans).await;
     let span = tracing::info_span!("request");
     tracing::Instrument::instrument(until(Outcome::Stale, || traced(&cache, &spans)), span.clone()).await;
-    assert_eq!(cache.shutdown(PATIENCE).await, 0);
+    assert_eq!(cache.shutdown(PATIENCE).await.unfinished_tasks(), 0);
     assert_eq!(spans.lock().expect("nobody panicked")[1], span.id());
     assert!(span.id().is_some());
 }

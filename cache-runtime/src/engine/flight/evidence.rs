@@ -9,6 +9,13 @@ use crate::entry::Token;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Moment(pub(super) u64);
 
+impl Moment {
+    /// Its place in the order, for an atomic to hold.
+    pub(in crate::engine) const fn number(self) -> u64 {
+        self.0
+    }
+}
+
 /// Since when, and under which lease, a value was asked for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Evidence {

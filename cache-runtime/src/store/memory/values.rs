@@ -146,6 +146,7 @@ impl Kept {
 }
 
 /// The key in an entry.
+#[derive(Clone)]
 struct Key(Arc<Kept>);
 
 impl Hash for Key {
@@ -213,6 +214,12 @@ impl Values {
     /// Removes the values whose keys do not pass.
     pub(super) fn retain(&self, passes: impl Fn(&str) -> bool) {
         self.map.retain(|key, _| passes(std::str::from_utf8(key.0.key()).unwrap_or_default()));
+    }
+
+    /// The keys that begin with this prefix.
+    pub(super) fn keys(&self, prefix: &str) -> Vec<String> {
+        let keys = self.map.iter().filter_map(|(key, _)| String::from_utf8(key.0.key().to_vec()).ok());
+        keys.filter(|key| key.starts_with(prefix)).collect()
     }
 
     pub(super) fn len(&self) -> usize {

@@ -9,14 +9,14 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use futures_util::future::select_ok;
-use redis::{Client, ConnectionAddr, RedisError, ServerErrorKind, Value};
+use futures_util::future::{select_ok, try_join_all};
+use redis::{Client, ConnectionAddr, FromRedisValue, RedisError, ServerErrorKind, Value};
 use tokio::sync::watch;
 
 use super::connect::Connection;
 use super::refusal::refused;
 use super::slots::{PerRuntime, given_up};
-use super::topology::{Address, Map, Range, ranges, slot};
+use super::topology::{Address, Map, Range, SLOTS, is_moving, ranges, slot};
 use crate::error::{Error, ErrorKind};
 use crate::health::{Contact, Server};
 use crate::policy::breaker::pause;
@@ -64,6 +64,14 @@ impl Node {
     /// Hears that a command got no answer within its deadline.
     pub(crate) fn timed_out(&self) {
         self.connections.timed_out();
+    }
+
+    /// Asks this node something about the cluster.
+    async fn ask_in_time(&self, command: &redis::Cmd) -> Result<Value, Error> {
+        tokio::time::timeout(ASK_TIMEOUT, self.ask(command)).await.unwrap_or_else(|_| {
+            self.timed_out();
+            Err(Error::new(ErrorKind::Timeout, format!("{} does not answer", self.address)))
+        })
     }
 
     async fn ask(&self, command: &redis::Cmd) -> Result<Value, Error> {
@@ -230,6 +238,35 @@ impl Cluster {
         first_of(&others).await.or(first).unwrap_or_else(|| Err(given_up()))
     }
 
+    /// Reads the map, and returns which node has which slots, in their order. An error if some slots have no node: nobody
+    /// knows what keys they have.
+    pub(super) async fn survey(&self) -> Result<Vec<Range>, Error> {
+        let mut ranges = self.ask().await?;
+        self.install(&ranges);
+        ranges.sort_by_key(|range| *range.slots.start());
+        let owned: usize = ranges.iter().map(|range| range.slots.len()).sum();
+        if owned < usize::from(SLOTS) {
+            let missing = usize::from(SLOTS) - owned;
+            return Err(Error::new(
+                ErrorKind::Unavailable,
+                format!("{missing} hash slots of the cluster have no node"),
+            ));
+        }
+        Ok(ranges)
+    }
+
+    /// Whether slots are moving from a node that has keys, or to it.
+    pub(super) async fn is_moving(&self) -> Result<bool, Error> {
+        let nodes = self.nodes();
+        let asked = nodes.iter().map(|node| {
+            Box::pin(async {
+                let answer = node.ask_in_time(redis::cmd("CLUSTER").arg("NODES")).await?;
+                Ok(String::from_redis_value(answer).is_ok_and(|nodes| is_moving(&nodes)))
+            })
+        });
+        Ok(try_join_all(asked).await?.contains(&true))
+    }
+
     fn install(&self, ranges: &[Range]) {
         self.map.rcu(|old| Map::new(ranges, |address| self.at(old, address)));
     }
@@ -268,11 +305,7 @@ async fn first_of(nodes: &[Arc<Node>]) -> Option<Result<Vec<Range>, Error>> {
     }
     let asked = nodes.iter().map(|node| {
         Box::pin(async move {
-            let slots = redis::cmd("CLUSTER").arg("SLOTS").to_owned();
-            let answer = tokio::time::timeout(ASK_TIMEOUT, node.ask(&slots)).await.unwrap_or_else(|_| {
-                node.timed_out();
-                Err(Error::new(ErrorKind::Timeout, format!("{} does not answer", node.address)))
-            })?;
+            let answer = node.ask_in_time(redis::cmd("CLUSTER").arg("SLOTS")).await?;
             ranges(&answer, &node.address)
                 .filter(|ranges| !ranges.is_empty())
                 .ok_or_else(|| Error::new(ErrorKind::Unavailable, format!("{} has no map of a cluster", node.address)))

@@ -135,6 +135,11 @@ impl Connection<'_> {
         self.slot.and_then(|Numbered { connections, number }| connections.pushes(number))
     }
 
+    /// Which connection it is, where it is not the user's.
+    pub(super) fn number(&self) -> Option<u64> {
+        self.slot.map(|slot| slot.number)
+    }
+
     /// Hears what came of a command. A connection that is dead is given up; so is one to a server that is no primary any
     /// more: its name may lead elsewhere by now. Returns whether the command may succeed on another connection.
     pub(crate) fn is_replaced_after<T>(&self, answer: &RedisResult<T>) -> bool {
@@ -155,6 +160,6 @@ pub(super) fn is_dead(error: &RedisError) -> bool {
     error.is_io_error() || error.is_unrecoverable_error()
 }
 
-fn is_demoted(error: &RedisError) -> bool {
+pub(super) fn is_demoted(error: &RedisError) -> bool {
     matches!(error.kind(), redis::ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown))
 }

@@ -9,6 +9,7 @@ mod refusal;
 mod route;
 mod scripts;
 mod slots;
+mod sweep;
 #[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
 mod tls;
 mod topology;
@@ -28,6 +29,7 @@ use self::connect::Source;
 pub(crate) use self::pushes::Watch;
 use self::route::Question;
 use self::slots::PerRuntime;
+pub(crate) use self::sweep::{ServerId, Survey};
 pub(crate) use self::tls::Tls;
 use super::{Commit, LeaseRequest, Leased, Store, Take};
 use crate::clock::Timestamp;
@@ -133,6 +135,11 @@ impl RedisStore {
             Source::Cluster(cluster) => cluster.node(key).is_some_and(|node| node.connections.clock.is_known()),
             Source::Ready(_) => true,
         }
+    }
+
+    /// Whether [`now`](Self::now) is the server's time for this key, and that of everybody who writes it.
+    pub(crate) fn has_clock(&self, key: &str) -> bool {
+        !matches!(self.source, Source::Ready(_)) && self.knows_time(key)
     }
 
     /// Hears that a command got no answer within its deadline; of a cluster its nodes hear that.

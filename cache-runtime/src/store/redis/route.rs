@@ -87,7 +87,7 @@ impl<'q> Question<'q> {
     }
 }
 
-fn is_unknown_script(error: &redis::RedisError) -> bool {
+pub(super) fn is_unknown_script(error: &redis::RedisError) -> bool {
     error.kind() == redis::ErrorKind::Server(ServerErrorKind::NoScript)
 }
 
@@ -161,7 +161,7 @@ impl RedisStore {
 }
 
 /// A connection, if need be once it is made: what a hit does not need is boxed.
-async fn connect<'d>(destination: &'d Destination<'_>) -> Result<Connection<'d>, Error> {
+pub(super) async fn connect<'d>(destination: &'d Destination<'_>) -> Result<Connection<'d>, Error> {
     match destination.ready()? {
         Some(connection) => Ok(connection),
         None => Box::pin(destination.made()).await,

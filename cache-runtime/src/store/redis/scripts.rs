@@ -130,3 +130,21 @@ pub(super) static RELEASE: Lazy<Script> = Lazy::new(|| {
         "
     ))
 });
+
+/// Removes the key if it is an entry: a string of at least `ARGV[1]` bytes that begins with the byte `ARGV[2]` and a version
+/// up to `ARGV[3]`. Returns how many keys that was.
+pub(super) static SWEEP: Lazy<Script> = Lazy::new(|| {
+    Script::new(
+        r"
+        if redis.call('TYPE', KEYS[1]).ok ~= 'string' then
+            return 0
+        end
+        local head = redis.call('GETRANGE', KEYS[1], 0, ARGV[1] - 1)
+        local magic, version = string.byte(head, 1, 2)
+        if #head < tonumber(ARGV[1]) or magic ~= tonumber(ARGV[2]) or version < 1 or version > tonumber(ARGV[3]) then
+            return 0
+        end
+        return redis.call('UNLINK', KEYS[1])
+        ",
+    )
+});

@@ -11,7 +11,7 @@ use redis::{ConnectionAddr, Value};
 use super::cluster::Node;
 
 /// How many hash slots there are.
-const SLOTS: u16 = 16_384;
+pub(super) const SLOTS: u16 = 16_384;
 
 /// The hash slot of a key: that of its hash tag, the first `{…}` with something in it, if it has one.
 pub(super) fn slot(key: &str) -> u16 {
@@ -92,6 +92,16 @@ fn read(range: &Value, asked: &Address) -> Option<Range> {
     let last = u16::try_from(*last).ok().filter(|last| *last < SLOTS)?;
     let primary = Some(Address::named(host, u16::try_from(*port).ok()?, asked)).filter(Address::is_plausible)?;
     Some(Range { slots: u16::try_from(*first).ok()?..=last, primary })
+}
+
+/// Whether slots are moving to or from the node that gave this answer to `CLUSTER NODES`: they stand in brackets at the end
+/// of its own line, behind eight words and the ranges of its slots.
+pub(super) fn is_moving(answer: &str) -> bool {
+    let mut lines = answer.lines().map(|line| line.split(' '));
+    lines.any(|mut words| {
+        words.nth(2).is_some_and(|flags| flags.split(',').any(|flag| flag == "myself"))
+            && words.skip(5).any(|word| word.starts_with('['))
+    })
 }
 
 /// The map from slots to nodes.
@@ -213,6 +223,22 @@ mod tests {
         ] {
             assert_eq!(ranges(&wrong, &asked()), None, "{wrong:?}");
         }
+    }
+
+    /// The example of the documentation of `CLUSTER NODES`, and an address with brackets.
+    #[test]
+    fn slots_that_move_stand_in_the_line_of_the_node_that_answers() {
+        let line = |flags, slots| {
+            format!(
+                "e7d1eecce10fd6bb5eb35b9f99a514335d9ba9ca 127.0.0.1:30001@31001,host {flags} - 0 0 1 connected {slots}\n"
+            )
+        };
+        let moving =
+            "0-92 [93-<-292f8b365bb7edb5e285caf0b7e6ddc7265d2f4f] [77->-e7d1eecce10fd6bb5eb35b9f99a514335d9ba9ca]";
+        assert!(is_moving(&(line("master", "93-5460") + &line("myself,master", moving))));
+        assert!(!is_moving(&(line("master", moving) + &line("myself,master", "0-92 94"))));
+        assert!(!is_moving("id [::1]:30001@31001 myself,master - 0 0 1 connected 0-5460"));
+        assert!(!is_moving(""));
     }
 
     /// Two callers may learn of it at once: what one of them has found out of the node counts for both.

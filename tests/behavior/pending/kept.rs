@@ -1,4 +1,4 @@
-//! What an invalidation that got through pays: what was owed when it was sent, and nothing later.
+//! Keys that are kept: each removal is repeated until it gets through, and settles the failures before it was sent.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -7,9 +7,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use cache_runtime::store::{Commit, LeaseRequest, Leased, Token};
 use cache_runtime::{Cache, Error, ErrorKind, Store, redis_cached};
-use support::{Events, FailingStore, Mood, Origin, RedisServer, built, within};
+use support::{Events, FailingStore, Mood, RedisServer, built, within};
 use tokio::sync::Notify;
+use tokio::time::sleep;
 use tracing::Level;
+
+use super::{Ruled, Rules, Versions, all_get_through, fails_to_invalidate, refused, version, version_entry};
 
 /// What becomes of a removal.
 #[derive(Clone, Copy)]
@@ -83,25 +86,25 @@ async fn answer(cache: &Cache) -> u64 {
     1
 }
 
-// The answer to an earlier removal came after a later one had failed, and took its debt away.
+// The answer to an earlier removal came after a later one had failed, and settled that one too.
 #[tokio::test]
-async fn an_invalidation_does_not_pay_what_came_to_be_owed_after_it_was_sent() {
+async fn an_invalidation_does_not_settle_a_failure_that_came_after_it_was_sent() {
     let store = LateAnswer::with(&[Removal::Late, Removal::Fails]);
     let cache = built(Cache::builder().store(store.clone()).deadline(Duration::from_secs(60)));
     let entry = answer_entry(&cache);
     let (first, ()) = tokio::join!(entry.invalidate(), async {
         store.has_heard(1).await;
         answer_entry(&cache).invalidate().await.expect_err("the second removal fails");
-        assert_eq!(cache.health().owed_invalidations(), 1);
+        assert_eq!(cache.health().pending_invalidations(), 1);
         store.answers.notify_one();
     });
     first.expect("the first removal is answered");
-    assert_eq!(cache.health().owed_invalidations(), 1, "the second is still owed");
+    assert_eq!(cache.health().pending_invalidations(), 1, "the second is still pending");
 }
 
-// Virtual time stands still while a task is busy, so that what is owed is not repeated in between.
+// Virtual time stands still while a task is busy, so that no removal is repeated in between.
 #[tokio::test(start_paused = true)]
-async fn an_invalidation_pays_what_was_owed_when_it_was_sent_and_not_what_came_in_its_place() {
+async fn an_invalidation_settles_the_failure_before_it_was_sent_and_not_the_one_that_came_in_its_place() {
     let store = LateAnswer::with(&[Removal::Fails, Removal::Late, Removal::Fails]);
     let cache = built(Cache::builder().store(store.clone()).deadline(Duration::from_secs(60)));
     answer_entry(&cache).invalidate().await.expect_err("the first removal fails");
@@ -112,76 +115,22 @@ async fn an_invalidation_pays_what_was_owed_when_it_was_sent_and_not_what_came_i
         store.answers.notify_one();
     });
     second.expect("the second removal is answered");
-    assert_eq!(cache.health().owed_invalidations(), 1, "the third is still owed");
-}
-
-#[redis_cached(key = "value:<id>", ttl = 600, cache = cache, skip(cache, origin))]
-async fn value(cache: &Cache, origin: &Origin, id: u64) -> u64 {
-    assert!(id < 1_000_000);
-    origin.run().await
-}
-
-/// Ten thousand are remembered.
-async fn owes_all_that_it_can(cache: &Cache) {
-    for id in 100_000..110_000 {
-        value_entry(cache, id).invalidate().await.expect_err("the store refuses");
-    }
-    assert_eq!(cache.health().owed_invalidations(), 10_000);
+    assert_eq!(cache.health().pending_invalidations(), 1, "the third is still pending");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_look_at_a_key_whose_invalidation_failed_repeats_it_first() {
     let store = FailingStore::default();
     let (cache, events) = (built(Cache::builder().store(store.clone())), Events::capture());
-    value(&cache, &Origin::default(), 7).await;
+    version(&cache, &Versions::default(), 7).await;
     store.is(Mood::Refusing);
-    value_entry(&cache, 7).invalidate().await.expect_err("the store refuses");
+    version_entry(&cache, 7).invalidate().await.expect_err("the store refuses");
     let said = events.at_least(Level::ERROR);
     assert!(said.len() == 1 && said[0].message.contains("an invalidation failed"), "{said:?}");
-    value_entry(&cache, 7).get().await.expect_err("it is repeated, and the store refuses");
+    version_entry(&cache, 7).get().await.expect_err("it is repeated, and the store refuses");
     store.is(Mood::Well);
-    assert_eq!(value_entry(&cache, 7).get().await.expect("the store is well"), None);
-    assert_eq!(cache.health().owed_invalidations(), 0);
-}
-
-// What another process has loaded before an invalidation that was forgotten, it may store after that.
-#[tokio::test]
-async fn what_was_being_loaded_when_an_invalidation_was_forgotten_is_not_trusted() {
-    let store = FailingStore::default();
-    let on = |store: FailingStore| built(Cache::builder().store(store));
-    let (ours, theirs) = (on(store.clone()), on(store.beside()));
-    let origin = Origin::held();
-    let (loaded, ()) = tokio::join!(value(&theirs, &origin, 7), async {
-        origin.has_begun(1).await;
-        store.is(Mood::Refusing);
-        owes_all_that_it_can(&ours).await;
-        value_entry(&ours, 7).invalidate().await.expect_err("the store refuses");
-        store.is(Mood::Well);
-        // An entry says to 10 ms when it was stored.
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        origin.let_go();
-    });
-    assert_eq!((loaded, value_entry(&theirs, 7).get().await.expect("the store is well")), (1, Some(1)));
-    assert_eq!(value_entry(&ours, 7).get().await.expect("the store is well"), None);
-    assert_eq!(value(&ours, &origin, 7).await, 2);
-}
-
-#[tokio::test]
-async fn a_shutdown_says_how_much_is_owed_and_why() {
-    let store = FailingStore::default();
-    let cache = built(Cache::builder().store(store.clone()));
-    let events = Events::capture();
-    assert_eq!(cache.shutdown(Duration::ZERO).await, 0);
-    assert_eq!(events.all(), [], "nothing is owed");
-
-    store.is(Mood::Refusing);
-    for id in 1..=3 {
-        value_entry(&cache, id).invalidate().await.expect_err("the store refuses");
-    }
-    cache.shutdown(Duration::ZERO).await;
-    let all = events.all();
-    let said = all.iter().find(|event| event.message.contains("were not repeated")).expect("it is said");
-    assert_eq!((said.level, said.field("count"), said.field("why")), (Level::ERROR, Some("3"), Some("it refuses")));
+    assert_eq!(version_entry(&cache, 7).get().await.expect("the store is well"), None);
+    assert_eq!(cache.health().pending_invalidations(), 0);
 }
 
 #[redis_cached(key = "one:<id>", ttl = 600, cache = cache, skip(cache))]
@@ -208,12 +157,68 @@ async fn a_key_that_is_refused_does_not_hold_up_the_others() {
         rules.arg(format!("~one:{id}"));
     }
     rules.query_async::<()>(&mut admin).await.expect("the rules are well formed");
-    let paid = async {
-        while cache.health().owed_invalidations() > 1 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+    let sent = async {
+        while cache.health().pending_invalidations() > 1 {
+            sleep(Duration::from_millis(5)).await;
         }
     };
-    within("all invalidations but the one that is refused", paid).await;
+    within("all invalidations but the one that is refused", sent).await;
     let health = cache.health();
-    assert!(health.owed_error().is_some_and(|why| why.contains("NOPERM")), "{health}");
+    assert!(health.pending().last_error().is_some_and(|why| why.contains("NOPERM")), "{health}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_removals_of_many_keys_are_repeated_many_at_a_time() {
+    const KEYS: u64 = 3_200;
+    let store = FailingStore::default();
+    let cache = built(Cache::builder().store(store.clone()).deadline(Duration::from_secs(1)));
+    store.is(Mood::Refusing);
+    fails_to_invalidate(&cache, 0..KEYS).await;
+    store.is(Mood::Slow(Duration::from_millis(100)));
+    let before = store.removals().len();
+    all_get_through(&cache).await;
+    let mut moments = store.removals().split_off(before);
+    assert_eq!(moments.len() as u64, KEYS);
+    moments.dedup();
+    assert!(moments.len() <= 60, "{KEYS} removals were sent at {} moments", moments.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_refuses_all_removals_is_asked_for_few_of_them_at_a_time() {
+    let store = FailingStore::default();
+    let cache = built(Cache::builder().store(store.clone()));
+    store.is(Mood::Refusing);
+    fails_to_invalidate(&cache, 0..5_000).await;
+    let before = store.removals().len();
+    sleep(Duration::from_secs(60)).await;
+    // At most 30 rounds, after pauses that grow to 5 s and are up to a half shorter.
+    let repeated = store.removals().len() - before;
+    assert!((5_000..=30 * 1_024).contains(&repeated), "{repeated} removals in a minute");
+    store.is(Mood::Well);
+    all_get_through(&cache).await;
+}
+
+/// Removes nothing, and later all but the keys of the first thousands in the order of keys.
+#[derive(Default)]
+struct Picky(std::sync::atomic::AtomicBool);
+
+impl Rules for Picky {
+    fn removal(&self, key: &str) -> Result<(), Error> {
+        let removes = self.0.load(Ordering::SeqCst) && !key.starts_with("version:1");
+        removes.then_some(()).ok_or_else(refused)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn thousands_of_keys_that_are_refused_do_not_hold_up_those_behind_them() {
+    let store = Ruled::by(Picky::default());
+    let cache = built(Cache::builder().store(store.clone()));
+    fails_to_invalidate(&cache, (100_000..103_000).chain(200_000..200_010)).await;
+    store.rules.0.store(true, Ordering::SeqCst);
+    let sent = async {
+        while cache.health().pending_invalidations() > 3_000 {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), sent).await.expect("the keys behind are reached");
 }
