@@ -22,7 +22,7 @@ impl SoleTask {
     where
         T: Future<Output = ()> + Send + 'static,
     {
-        let Ok(runtime) = Handle::try_current() else { return };
+        let Ok(runtime) = runtime::with_timers() else { return };
         if claim(engine).take(std::time::Duration::ZERO) {
             runtime.spawn(task(Self { engine: Weak::clone(&engine.this), claim }));
         }
