@@ -133,6 +133,9 @@ impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("Error");
         debug.field("kind", &self.kind).field("context", &self.context);
+        if self.of_key {
+            debug.field("of_key", &true);
+        }
         if let Some(source) = &self.source {
             debug.field("source", &format_args!("{source}"));
         }

@@ -262,13 +262,13 @@ pub(crate) fn store_up(server: &str) {
 
 /// A store answers, and refuses to write.
 pub(crate) fn store_refuses_writes(server: &str, step: &'static str, why: &str) {
-    tracing::error!(
+    tracing::warn!(
         target: TARGET,
         server,
         step,
         why,
-        "the store answers and refuses writes: values are not stored, and functions run without a lease, one run of a key \
-         at a time in each process"
+        "the store answers and refuses writes: while it refuses leases, values are not stored, and each process runs one \
+         function of a key at a time"
     );
 }
 

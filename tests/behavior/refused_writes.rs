@@ -143,7 +143,7 @@ async fn a_run_from_before_an_invalidation_by_another_process_is_not_shared() {
 
 /// One look that fails is not yet an outage, and the caller cannot know what was invalidated before it came.
 #[tokio::test(start_paused = true)]
-async fn nor_is_it_by_a_caller_whose_look_fails_while_the_breaker_is_closed() {
+async fn a_run_from_before_it_is_not_shared_by_a_caller_whose_look_fails_while_the_breaker_is_closed() {
     let store = FailingStore::default();
     let theirs = built(Cache::builder().store(store.beside()));
     let ours = built(Cache::builder().store(store.clone()));

@@ -10,8 +10,8 @@ use std::time::Duration;
 /// short enough that a forgotten invalidation heals. Raising it makes misses rarer and forgotten values older.
 pub(crate) const DEFAULT_TTL: Duration = Duration::from_secs(5 * 60);
 
-/// How long a caller waits for somebody else's load before it runs the function itself. Raising it protects a slow
-/// origin better and makes callers of a dead holder wait longer.
+/// How long a caller waits for one load of somebody else before another one is started, in groups that widen with each such
+/// wait. Raising it protects a slow origin better and makes callers of a dead holder wait longer.
 pub(crate) const DEFAULT_WAIT: Duration = Duration::from_secs(5);
 
 /// How long a lease lasts without renewal: when a holder is killed, the others take over after this long. Raising it
@@ -64,7 +64,7 @@ pub(crate) enum Failing {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Lock {
     pub(crate) others: Others,
-    /// How long a caller waits for somebody else's load.
+    /// How long a caller waits for one load of somebody else.
     pub(crate) wait: Duration,
     /// How long a lease lasts without renewal.
     pub(crate) lease: Duration,

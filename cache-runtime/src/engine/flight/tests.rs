@@ -81,8 +81,7 @@ fn callers_that_arrive_later_join_only_with_proof_that_the_lease_was_still_there
     let late = arrival(&flights);
     waits(enter(&flights, Arrival { saw: Some(LEASE), ..late }));
     waits(enter(&flights, Arrival { reach: Reach::ShutOut, ..late }));
-    let led = leads(enter(&flights, Arrival { reach: Reach::Failed, ..late }));
-    drop(led);
+    drop(leads(enter(&flights, Arrival { reach: Reach::Failed, ..late })));
     leads(enter(&flights, Arrival { saw: Some(Token([8; 8])), ..late }));
 }
 
@@ -177,15 +176,15 @@ async fn a_run_that_was_waited_for_up_to_the_limit_sends_its_callers_into_wider_
     let hangs = lead(&flights);
     hangs.loading(None);
     tokio::time::sleep(LIMIT).await;
-    let mut led = Vec::new();
+    let mut runs = Vec::new();
     for _ in 0..10 {
         match flights.enter(&KEY.into(), early) {
-            Enter::Lead(lead) => led.push(lead),
+            Enter::Lead(run) => runs.push(run),
             Enter::Wait(_) => {}
         }
     }
-    assert_eq!(led.len(), 2, "ten callers are two runs");
-    assert_ne!(led[0].group(), led[1].group());
+    assert_eq!(runs.len(), 2, "ten callers are two runs");
+    assert_ne!(runs[0].group(), runs[1].group());
     waits(flights.enter(&KEY.into(), Caller { patience: patience(&flights), ..early }));
 }
 

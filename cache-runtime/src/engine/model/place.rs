@@ -92,8 +92,8 @@ pub(super) fn whole(world: &World, actors: &[Actor]) -> Whole {
         let version = if let Landing::Value(bytes) = landing { Some(bytes[0]) } else { None };
         (rank(evidence.since), evidence.lease, version)
     };
-    let leads: Vec<_> = loads.iter().map(|load| load.lead).collect();
-    let waits_for = |seat: &Seat| leads.iter().position(|lead| lead.is_some_and(|lead| lead.has(seat)));
+    let in_lead: Vec<_> = loads.iter().map(|load| load.lead).collect();
+    let waits_for = |seat: &Seat| in_lead.iter().position(|lead| lead.is_some_and(|lead| lead.has(seat)));
     let place = |(actor, load): (&Actor, &Load<'_>)| Place {
         state: discriminant(&actor.state),
         stalled: actor.stalled,
@@ -109,7 +109,7 @@ pub(super) fn whole(world: &World, actors: &[Actor]) -> Whole {
         entry: world.entry,
         versions: (world.origin, world.finished),
         ended: world.ended,
-        flights: world.flights.listed(KEY, &leads),
+        flights: world.flights.listed(KEY, &in_lead),
         places: actors.iter().zip(&loads).map(place).collect(),
     }
 }
