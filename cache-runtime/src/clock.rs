@@ -52,6 +52,11 @@ impl Timestamp {
         Self(self.0.saturating_add(ticks(duration)))
     }
 
+    /// This much earlier.
+    pub(crate) fn before(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(ticks(duration)))
+    }
+
     /// The time from `earlier` to this one, zero when it is not earlier.
     pub(crate) fn since(self, earlier: Self) -> Duration {
         from_ticks(self.0.saturating_sub(earlier.0))

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::kind::Shared;
 use super::lead::{Hold, Run};
 use super::load::Reply;
-use super::sight::Found;
+use super::sight::{Found, Seen};
 use super::single_flight::{Arrival, Enter, Group, Moment, Seat};
 use super::{Engine, Request};
 use crate::cache::CacheRef;
@@ -40,8 +40,12 @@ pub(crate) struct Call {
     pub(super) at: Moment,
     pub(super) group: Group,
     pub(super) attempts: u32,
-    /// The lease that the last look showed.
+    /// The lease, or the generation of a WRITE, that the last look showed.
     pub(super) saw: Option<Token>,
+    /// Which of them it was, if there was one.
+    pub(super) hold: Seen,
+    /// The lease or WRITE of which the store said that it stands.
+    pub(super) confirmed: Option<Token>,
     /// What the lease may displace.
     pub(super) take: Take,
     /// This call waited for another process in vain.
@@ -104,6 +108,8 @@ impl Call {
             group: Group::default(),
             attempts: 0,
             saw: None,
+            hold: Seen::default(),
+            confirmed: None,
             take: Take::Missing,
             followed: false,
             patient: false,

@@ -8,7 +8,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::call::{Call, Step};
 use super::lease::Lease;
-use super::sight::Found;
+use super::sight::{Found, Seen};
 use super::single_flight::{Evidence, Landing, Lead, Moment};
 use super::wait::Followed;
 use crate::entry::{self, Token};
@@ -53,15 +53,16 @@ impl Call {
             if self.blind || !self.group.takes_lease() {
                 break;
             }
-            if self.saw.is_some() {
-                if self.request.lock.others == Others::Run {
+            if self.saw.is_some() && self.hold != Seen::Doubtful {
+                // A writer leaves no value to those that wait for it, or none of theirs: its body may take long.
+                if self.request.lock.others == Others::Run || self.hold == Seen::Write {
                     break;
                 }
                 match self.follow().await {
                     Followed::Found(found, since) => return Self::land(&lead, found, since),
                     Followed::Gone => self.followed = true,
                     Followed::Late => return Step::Late,
-                    Followed::Limit => break,
+                    Followed::Limit | Followed::Written => break,
                     Followed::Failed(error) if self.refuses() => return Step::Refuse(error),
                     Followed::Failed(error) => {
                         self.goes_blind("get", &error);
@@ -73,7 +74,7 @@ impl Call {
             match self.take_lease().await {
                 Ok(Taken::Lease(lease)) => return self.leading(lead, Hold::Held(lease)),
                 Ok(Taken::Found(entry)) => {
-                    if let Some(found) = self.sight(Some(entry), Outcome::Hit) {
+                    if let Some(found) = self.lease_refused(entry) {
                         return Self::land(&lead, found, since);
                     }
                 }

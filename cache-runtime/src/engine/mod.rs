@@ -34,6 +34,7 @@ mod sight;
 mod single_flight;
 mod wait;
 mod write;
+mod writing;
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};

@@ -1,17 +1,20 @@
 //! What an entry's handle does: look, put, invalidate.
 
 use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::writing::Writing;
 use super::{Engine, Request};
 use crate::codec::Coding;
 use crate::entry::{self, Flags, Header, Lookup, Token};
 use crate::error::{Error, ErrorKind};
 use crate::policy::ttl;
-use crate::store::{Budget, Store};
+use crate::store::{Budget, Ended, Store};
 use crate::{observe, random};
 
 impl Engine {
@@ -40,7 +43,7 @@ impl Engine {
     }
 
     /// Stores a value; fills in flight lose their lease.
-    pub(crate) async fn put<C, V>(&self, request: &Request, value: &V) -> Result<(), Error>
+    pub(crate) async fn put<C, V>(self: &Arc<Self>, request: &Request, value: &V) -> Result<(), Error>
     where
         C: Coding,
         V: Serialize + DeserializeOwned,
@@ -51,20 +54,51 @@ impl Engine {
         done
     }
 
-    async fn stores<C, V>(&self, request: &Request, value: &V) -> Result<(), Error>
+    /// A value that cannot be stored in any store leaves what is cached as it is. Where the store fails the write may
+    /// happen later or be left half done, and the value that is cached may be old: the key is invalidated as soon as that
+    /// can be.
+    async fn stores<C, V>(self: &Arc<Self>, request: &Request, value: &V) -> Result<(), Error>
     where
         C: Coding,
         V: Serialize + DeserializeOwned,
     {
         let (key, mut budget) = (&request.key, Budget::new(self.deadline));
+        let debt = self.owed.debt(key);
+        let writing = Writing::new(self, request);
         // The first thing that a process does may be a put, and the times in an entry are the server's.
-        self.step(&mut budget, "connect", key, pin!(self.backend.learn_time(key))).await?;
-        let (entry, lifetime) = self.entry_of::<C, V>(request, value)?;
-        self.step(&mut budget, "put", key, pin!(self.backend.put(key, entry, lifetime))).await
+        let connected = self.step(&mut budget, "connect", key, pin!(self.backend.learn_time(key))).await;
+        let (entry, lifetime) = self.entry_of::<C, V>(request, writing.generation(), value)?;
+        let ended = match connected {
+            Ok(()) => Self::writes(writing, &mut budget, entry, lifetime).await,
+            Err(error) => Err(error),
+        };
+        match &ended {
+            Ok(ended) => {
+                // Nothing is left of what was there when the write began.
+                self.owed.paid(key, debt);
+                match ended {
+                    Ended::Stored => observe::put(request.site, key),
+                    Ended::Overlapped => observe::put_overtaken(request.site, key, "another write was under way"),
+                    Ended::Removed | Ended::Lost => {
+                        observe::put_overtaken(request.site, key, "the key was invalidated meanwhile");
+                    }
+                }
+            }
+            Err(error) => {
+                self.owes(key, error);
+                observe::not_put(request.site, key, error);
+            }
+        }
+        ended.map(drop)
     }
 
-    /// The entry that holds this value, and its lifetime.
-    fn entry_of<C, V>(&self, request: &Request, value: &V) -> Result<(Bytes, std::time::Duration), Error>
+    async fn writes(mut writing: Writing, budget: &mut Budget, entry: Bytes, ttl: Duration) -> Result<Ended, Error> {
+        writing.begin(budget).await?;
+        writing.end(budget, entry, ttl).await
+    }
+
+    /// The entry that holds this value under this token, and its lifetime.
+    fn entry_of<C, V>(&self, request: &Request, token: Token, value: &V) -> Result<(Bytes, Duration), Error>
     where
         C: Coding,
         V: Serialize + DeserializeOwned,
@@ -73,7 +107,7 @@ impl Engine {
             .ok_or_else(|| Error::new(ErrorKind::Configuration, "a TTL of zero stores nothing"))?;
         let schema = self.schema::<C, V>(request.site);
         let outlives = request.freshness.outlives();
-        let header = Header::value(schema, Token::random(), self.backend.now(&request.key), lifetime);
+        let header = Header::value(schema, token, self.backend.now(&request.key), lifetime);
         let header = if outlives.is_zero() { header } else { header.outliving() };
         let written = entry::write(&header, &request.key, &self.sizes, |out| C::encode(self.format, value, out))?;
         if !self.sizes.allow(written.size) {

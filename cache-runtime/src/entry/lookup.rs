@@ -1,6 +1,6 @@
 //! What an entry is worth to a reader.
 
-use super::{Flags, Header, Kind, Schema, Token, checksum};
+use super::{Flags, Header, Kind, Schema, checksum};
 use crate::clock::Timestamp;
 
 /// What a reader can read.
@@ -24,8 +24,8 @@ pub(crate) enum Lookup {
     Fresh(Header),
     /// A value past its freshness, maybe with a refresh lease on it.
     Stale(Header),
-    /// No value yet: the holder of this token is loading it.
-    Pending(Token),
+    /// No value yet: the holder of this lease is loading it.
+    Pending(Header),
     /// No value: writers are changing what it is loaded from.
     Writing(Header),
     /// Bytes that this reader cannot use, and why: they are overwritten.
@@ -43,7 +43,7 @@ pub(crate) fn classify(entry: Option<&[u8]>, key: &str, expected: Expected, now:
     };
     match header.kind {
         Kind::Value => {}
-        Kind::Lease => return Lookup::Pending(header.token),
+        Kind::Lease => return Lookup::Pending(header),
         Kind::Write => return Lookup::Writing(header),
     }
     if header.schema.codec != expected.value.codec {
