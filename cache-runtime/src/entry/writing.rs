@@ -43,15 +43,17 @@ struct Writer {
 /// A decoded WRITE.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Writing {
-    header: Header,
+    generation: Token,
+    poisoned: bool,
+    /// How long it lasts without renewal, in ticks.
+    lifetime: u32,
     writers: Vec<Writer>,
 }
 
 impl Writing {
     /// The WRITE of one writer that begins at `now`.
     pub(crate) fn new(generation: Token, writer: Token, now: Timestamp, ttl: Duration) -> Self {
-        let header = Header { kind: Kind::Write, token: generation, ..Header::default() };
-        let mut writing = Self { header, writers: Vec::new() };
+        let mut writing = Self { generation, poisoned: false, lifetime: 0, writers: Vec::new() };
         writing.join(writer, now, ttl);
         writing
     }
@@ -65,14 +67,27 @@ impl Writing {
             id: Token(id),
             until: read_ticks([a, b, c, d, e]),
         };
-        is_whole.then(|| Self { header, writers: writers.iter().copied().map(writer).collect() })
+        is_whole.then(|| Self {
+            generation: header.token,
+            poisoned: header.flags.has(Flags::POISONED),
+            lifetime: header.lifetime,
+            writers: writers.iter().copied().map(writer).collect(),
+        })
     }
 
     /// The entry.
     pub(crate) fn encode(&self) -> Bytes {
         let extra = self.writers.len() * WRITER_LEN;
         let lease_until = self.writers.iter().map(|writer| writer.until).max().unwrap_or_default();
-        let header = Header { lease_until, extra: u16::try_from(extra).unwrap_or(u16::MAX), ..self.header };
+        let header = Header {
+            kind: Kind::Write,
+            flags: if self.poisoned { Flags::POISONED } else { Flags::default() },
+            token: self.generation,
+            lease_until,
+            lifetime: self.lifetime,
+            extra: u16::try_from(extra).unwrap_or(u16::MAX),
+            ..Header::default()
+        };
         let mut entry = BytesMut::with_capacity(HEADER_LEN + extra);
         header.encode(&mut entry);
         for writer in &self.writers {
@@ -83,13 +98,13 @@ impl Writing {
     }
 
     pub(crate) fn generation(&self) -> Token {
-        self.header.token
+        self.generation
     }
 
     /// Whether this is the write of exactly this writer, and nobody else has written since it began.
     pub(crate) fn is_of(&self, writer: Token, generation: Token) -> bool {
         let is_alone = matches!(&self.writers[..], [only] if only.id == writer);
-        is_alone && self.header.token == generation && !self.header.flags.has(Flags::POISONED)
+        is_alone && self.generation == generation && !self.poisoned
     }
 
     /// Drops the writers whose deadline was before `overdue`. Returns whether any is left.
@@ -103,13 +118,11 @@ impl Writing {
         if self.extend(writer, now, ttl) {
             return;
         }
-        if !self.writers.is_empty() {
-            self.poison();
-        }
+        self.poisoned = !self.writers.is_empty();
         let places = self.writers.iter().filter(|writer| writer.id != OTHERS).count();
         let id = if places < MAX_WRITERS { writer } else { OTHERS };
         if !self.extend(id, now, ttl) {
-            self.header.lifetime = self.header.lifetime.max(lifetime(ttl));
+            self.lifetime = self.lifetime.max(lifetime(ttl));
             self.writers.push(Writer { id, until: now.after(ttl) });
         }
     }
@@ -124,21 +137,17 @@ impl Writing {
     /// The generation moves on: a reader that sees the same one twice knows that no writer has ended in between.
     pub(crate) fn leave(&mut self, writer: Token) -> bool {
         self.writers.retain(|other| other.id != writer);
-        self.poison();
-        if let Some(count) = self.header.token.0.last_chunk_mut() {
+        self.poisoned = true;
+        if let Some(count) = self.generation.0.last_chunk_mut() {
             *count = u32::from_be_bytes(*count).wrapping_add(1).to_be_bytes();
         }
         !self.writers.is_empty()
     }
 
-    fn poison(&mut self) {
-        self.header.flags = self.header.flags.with(Flags::POISONED);
-    }
-
     fn extend(&mut self, id: Token, now: Timestamp, ttl: Duration) -> bool {
         let Some(writer) = self.writers.iter_mut().find(|writer| writer.id == id) else { return false };
         writer.until = writer.until.max(now.after(ttl));
-        self.header.lifetime = self.header.lifetime.max(lifetime(ttl));
+        self.lifetime = self.lifetime.max(lifetime(ttl));
         true
     }
 }

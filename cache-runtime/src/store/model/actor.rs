@@ -96,6 +96,7 @@ impl Actor {
     /// All that this actor may do next.
     pub(super) fn next(&self, me: usize, world: &World, next: &mut Vec<Next<World>>) {
         match self.state.clone() {
+            State::Idle if matches!(self.role, Role::Writer(_)) => writer::next(&Write::FIRST, me, world, next),
             State::Idle => next.push(self.begins(me, world)),
             State::Looks { owes } => self.looks(owes, me, world, next),
             State::Asks { owes, displaces } => {
@@ -123,8 +124,7 @@ impl Actor {
         let owes = world.finished;
         match self.role {
             Role::Invalidation => Self::writes(me, world),
-            Role::Writer(_) => world.step(me, "begins", |_| Ok(State::Writes(Write::Begins { attempt: 0 }))),
-            Role::Removal => world.step(me, "removes the entry", |world| {
+            Role::Writer(_) | Role::Removal => world.step(me, "removes the entry", |world| {
                 world.remove();
                 Ok(State::Done)
             }),

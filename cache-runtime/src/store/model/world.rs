@@ -54,13 +54,13 @@ pub(super) struct World {
     pub(super) actors: Vec<Actor>,
     /// What each has written to the origin between its begin and its end.
     pub(super) wrote: Vec<u8>,
-    /// The writers, a bit each, whose WRITE was taken from them while they were under way.
+    /// The writers, a bit each, whose WRITE was lost while they were under way: expired, evicted, or removed.
     pub(super) lost: u8,
     /// The writers of whom a command came late.
     pub(super) haunted: u8,
     /// The commands that are still to come, in order.
     pub(super) late: Vec<Command>,
-    /// How many more commands are late or not answered.
+    /// How much more may go wrong for writers: a command is late or not answered, a function fails, a writer is killed.
     pub(super) trouble: u8,
 }
 
@@ -123,12 +123,13 @@ impl World {
         (self.holder, self.stale) = (None, false);
     }
 
-    /// Puts this into the place of the entry, and takes note of the writers that lose their WRITE by that.
+    /// Puts this into the place of the entry, and takes note of the writers that lose their WRITE by that. A writer must not
+    /// take another one's away, so that is no excuse.
     pub(super) fn set(&mut self, entry: Option<Bytes>, by: Option<usize>) {
         let writing = |entry: &Option<Bytes>| entry.as_deref().and_then(Writing::decode);
-        if let Some(before) = writing(&self.entry) {
+        if let Some(before) = writing(&self.entry).filter(|_| by.is_none()) {
             let after = writing(&entry);
-            for number in (0..self.actors.len()).filter(|number| by != Some(*number)) {
+            for number in 0..self.actors.len() {
                 let is_in = |writing: &Writing| writing.deadline_of(writer::id(number)).is_some();
                 let is_taken = is_in(&before) && !after.as_ref().is_some_and(is_in);
                 if is_taken && matches!(self.actors[number].state, State::Writes(_)) {
@@ -167,7 +168,7 @@ impl World {
     }
 
     /// A writer that was killed after it had written has not finished; but no value from before may come back, unless its
-    /// WRITE was taken from it. One that has ended leaves no place in a WRITE, but by what comes late.
+    /// WRITE was lost. One that has ended leaves no place in a WRITE, but by what comes late.
     fn check_writers(&self) -> Result<(), String> {
         for (number, actor) in self.actors.iter().enumerate() {
             let is = |writers: u8| writers & 1 << number != 0;
@@ -269,8 +270,12 @@ impl Model for World {
     fn next(&self) -> Vec<Next<Self>> {
         let mut next = self.decays();
         writer::late(self, &mut next);
-        for number in 0..self.actors.len() {
-            self.actors[number].next(number, self, &mut next);
+        for (number, actor) in self.actors.iter().enumerate() {
+            // Those of one role are alike: that they begin in order leaves nothing out.
+            let comes_first = |other: &Actor| other.role != actor.role || other.state != State::Idle;
+            if actor.state != State::Idle || self.actors[..number].iter().all(comes_first) {
+                actor.next(number, self, &mut next);
+            }
         }
         next
     }

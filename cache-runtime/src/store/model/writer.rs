@@ -1,8 +1,7 @@
 //! A writer: begins, changes the origin, ends; and what its commands meet on their way.
 //!
-//! A command may be answered; or happen without its answer, or happen later or never, and then the writer knows nothing of
-//! it. A command that is sent again may happen twice, the first one after the second. Each of these is a trouble, of which
-//! a model allows so many.
+//! A command is answered; or it happens and is not answered, or it happens later or never, and then its writer knows
+//! nothing of it. A command that the connection sends again may happen twice, the first one after the second.
 
 use std::time::Duration;
 
@@ -31,6 +30,10 @@ pub(super) enum Write {
     Begins { attempt: u8 },
     Changes { generation: Token },
     Ends(End),
+}
+
+impl Write {
+    pub(super) const FIRST: Self = Self::Begins { attempt: 0 };
 }
 
 /// What a writer that ends has done: the version that it wrote, if it did, and whether that is a value to store.
@@ -119,23 +122,36 @@ pub(super) fn next(write: &Write, me: usize, world: &World, next: &mut Vec<Next<
             sends(&command, Way { is_sent_again: true, again, gives_up }, goes_on, world, next);
         }
     }
-    next.push(world.step(me, "is killed", |_| Ok(State::Dead)));
+    // Before it has begun its death makes no difference.
+    if world.trouble > 0 && !matches!(write, Write::Begins { .. }) {
+        next.push(world.step(me, "is killed", |world| {
+            world.trouble -= 1;
+            Ok(State::Dead)
+        }));
+    }
 }
 
 fn changes(generation: Token, me: usize, world: &World, next: &mut Vec<Next<World>>) {
-    let stores = world.actors[me].role == Role::Writer(Leaves::Value);
     let ends = |version, stores| Ok(State::Writes(Write::Ends(End { generation, version, stores })));
-    let mut writes = |what: &str, stores| {
-        next.push(world.step(me, &format!("writes version {}{what}", world.origin + 1), |world| {
-            world.origin += 1;
-            world.wrote[me] = world.origin;
-            ends(Some(world.origin), stores)
-        }));
+    let is_put = world.actors[me].role == Role::Writer(Leaves::Value);
+    let writes = |world: &mut World| {
+        world.origin += 1;
+        world.wrote[me] = world.origin;
+        world.origin
     };
-    writes("", stores);
-    // It does not know whether it has written.
-    writes(", and fails", false);
-    next.push(world.step(me, "fails", |_| ends(None, false)));
+    let what = format!("writes version {}", world.origin + 1);
+    next.push(world.step(me, &what, |world| ends(Some(writes(world)), is_put)));
+    if world.trouble > 0 {
+        // It does not know that it has written.
+        next.push(world.step(me, &format!("{what}, and fails"), |world| {
+            world.trouble -= 1;
+            ends(Some(writes(world)), false)
+        }));
+        next.push(world.step(me, "fails", |world| {
+            world.trouble -= 1;
+            ends(None, false)
+        }));
+    }
 }
 
 /// What becomes of a writer whose command is not answered.
@@ -203,7 +219,8 @@ pub(super) fn decays(world: &World, next: &mut Vec<Next<World>>) {
     for number in 0..world.actors.len() {
         let is_over = matches!(world.actors[number].state, State::Dead | State::Done);
         if is_over && writing.deadline_of(id(number)).is_some_and(|until| until != Timestamp::default()) {
-            let then = World { entry: Some(writing.clone().overdue(id(number)).encode()), ..world.clone() };
+            let mut then = world.clone();
+            then.set(Some(writing.clone().overdue(id(number)).encode()), None);
             next.push(Next { step: format!("the deadline of {} passes", world.name(number)), then: Ok(then) });
         }
     }

@@ -69,11 +69,10 @@ macro_rules! writing {
                         last = string.sub(place, 9, 13)
                     end
                 end
-                local length = #places * 13
+                local length, zeros = #places * 13, string.rep('\0', 16)
                 length = string.char(math.floor(length / 256), length % 256)
-                local written = string.sub(head, 1, 3) .. string.char(flags) .. token .. last
-                    .. string.sub(head, 18, 22) .. lifetime .. string.sub(head, 27, 30) .. length
-                    .. string.sub(head, 33, 48) .. table.concat(places)
+                local written = '\202\2\2' .. string.char(flags) .. token .. last .. string.sub(zeros, 1, 5) .. lifetime
+                    .. string.sub(zeros, 1, 4) .. length .. zeros .. table.concat(places)
                 local left = redis.call('PTTL', KEYS[1])
                 if left < 0 then
                     left = number(lifetime, 1, 4) * 10
