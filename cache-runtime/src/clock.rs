@@ -109,9 +109,8 @@ impl ServerClock {
     }
 }
 
-/// What tests of clocks need.
 #[cfg(feature = "test-util")]
-pub mod test_util {
+pub(crate) mod test_util {
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::time::Duration;
 

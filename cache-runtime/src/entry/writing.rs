@@ -63,10 +63,8 @@ impl Writing {
         let header = Header::decode(entry).filter(|header| header.kind == Kind::Write)?;
         let (writers, cut) = rest(entry).as_chunks::<WRITER_LEN>();
         let is_whole = cut.is_empty() && !writers.is_empty() && rest(entry).len() == usize::from(header.extra);
-        let writer = |[id @ .., a, b, c, d, e]: [u8; WRITER_LEN]| Writer {
-            id: Token(id),
-            until: read_ticks([a, b, c, d, e]),
-        };
+        let writer =
+            |[id @ .., a, b, c, d, e]: [u8; WRITER_LEN]| Writer { id: Token(id), until: read_ticks([a, b, c, d, e]) };
         is_whole.then(|| Self {
             generation: header.token,
             poisoned: header.flags.has(Flags::POISONED),

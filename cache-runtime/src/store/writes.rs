@@ -173,12 +173,7 @@ pub fn renew_write(current: Option<&[u8]>, writer: Token, ttl: Duration) -> Opti
 }
 
 /// [`renew_write`], from then on.
-pub(super) fn renew_write_at(
-    current: Option<&[u8]>,
-    writer: Token,
-    now: Timestamp,
-    ttl: Duration,
-) -> Option<Bytes> {
+pub(super) fn renew_write_at(current: Option<&[u8]>, writer: Token, now: Timestamp, ttl: Duration) -> Option<Bytes> {
     let mut writing = Writing::decode(current?)?;
     writing.renew(writer, now, ttl).then(|| writing.encode())
 }

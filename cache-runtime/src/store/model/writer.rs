@@ -111,8 +111,7 @@ pub(super) fn next(write: &Write, me: usize, world: &World, next: &mut Vec<Next<
         Write::Changes { generation } => changes(generation, me, world, next),
         Write::Ends(end) => {
             let End { generation, version, stores } = end;
-            let command =
-                Command::End { writer: me, generation: generation.0, stored: version.filter(|_| stores) };
+            let command = Command::End { writer: me, generation: generation.0, stored: version.filter(|_| stores) };
             let again = Some(State::Writes(Write::Ends(end)));
             let goes_on = |world: &mut World, _| {
                 world.finished = world.finished.max(version.unwrap_or_default());
