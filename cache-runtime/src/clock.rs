@@ -52,6 +52,11 @@ impl Timestamp {
         Self(self.0.saturating_add(ticks(duration)))
     }
 
+    /// This much earlier.
+    pub(crate) fn before(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(ticks(duration)))
+    }
+
     /// The time from `earlier` to this one, zero when it is not earlier.
     pub(crate) fn since(self, earlier: Self) -> Duration {
         from_ticks(self.0.saturating_sub(earlier.0))
@@ -115,9 +120,8 @@ impl ServerClock {
     }
 }
 
-/// What tests of clocks need.
 #[cfg(feature = "test-util")]
-pub mod test_util {
+pub(crate) mod test_util {
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::time::Duration;
 

@@ -75,6 +75,7 @@ impl Error {
             "the key holds a string that this library did not write, and it is left alone: use another key, or build \
              the cache with `overwrite_foreign(true)` if such strings may be replaced",
         )
+        .of_key()
     }
 
     /// Adds what the user can do about it.

@@ -28,6 +28,8 @@ mod scope;
 mod sharded;
 mod site;
 pub mod store;
+#[cfg(feature = "test-util")]
+pub mod test_util;
 
 #[doc(hidden)]
 pub mod __private;
@@ -35,8 +37,6 @@ pub mod __private;
 pub use cache_macros::{KeyPart, redis_cached};
 
 pub use self::cache::{Cache, CacheBuilder, Shutdown};
-#[cfg(feature = "test-util")]
-pub use self::clock::test_util;
 #[cfg(feature = "bincode")]
 pub use self::codec::Bincode;
 #[cfg(feature = "json")]

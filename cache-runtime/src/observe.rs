@@ -344,6 +344,22 @@ pub(crate) fn pending_at_shutdown(count: usize, why: &str) {
     );
 }
 
+/// A value was put.
+pub(crate) fn put(site: &Site, key: &str) {
+    event!(debug, site, key, "put");
+}
+
+/// A put was confirmed, and its value is not stored.
+pub(crate) fn put_overtaken(site: &Site, key: &str, why: &'static str) {
+    event!(debug, site, key, why, "put, and the value is not stored");
+}
+
+/// A put failed; the caller has the error too.
+pub(crate) fn not_put(site: &Site, key: &str, error: &Error) {
+    let kind = error.kind().as_str();
+    event!(warn, site, key, kind, %error, "a put failed: the key is invalidated as soon as the store answers");
+}
+
 /// A key was invalidated.
 pub(crate) fn invalidated(site: &Site, key: &str) {
     event!(debug, site, key, "invalidated");

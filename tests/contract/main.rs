@@ -1,4 +1,8 @@
-//! What every store owes the cache, the same cases on each: the lease contract as it shows through the functions.
+//! What every store owes the cache, the same cases on each: the lease contract as it shows through the functions, and in
+//! [`writes`] the operations of writers, one by one. [`in_two_languages`] holds the scripts to what is decided in Rust.
+
+mod in_two_languages;
+mod writes;
 
 use std::time::{Duration, Instant};
 

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use cache_runtime::store::{Commit, HEADER_LEN, LeaseRequest, Leased, Token};
+use cache_runtime::store::{Commit, EndRequest, Ended, HEADER_LEN, LeaseRequest, Leased, Token, WriteRequest};
 use cache_runtime::{Cache, CacheBuilder, Error, Store, redis_cached};
 use serde::{Deserialize, Serialize};
 use support::built;
@@ -47,8 +47,16 @@ impl Store for Shelf {
         Ok(())
     }
 
-    async fn put(&self, _: &str, _: Bytes, _: Duration) -> Result<(), Error> {
-        Ok(())
+    async fn begin_write(&self, _: &str, request: &WriteRequest) -> Result<Token, Error> {
+        Ok(request.generation())
+    }
+
+    async fn renew_write(&self, _: &str, _: Token, _: Duration) -> Result<bool, Error> {
+        Ok(true)
+    }
+
+    async fn end_write(&self, _: &str, _: &EndRequest) -> Result<Ended, Error> {
+        Ok(Ended::Stored)
     }
 
     async fn remove(&self, _: &str) -> Result<(), Error> {

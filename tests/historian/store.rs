@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cache_runtime::store::{
-    Admission, Commit, Expiry, LeaseRequest, Leased, Token, Withdrawal, admit, commits, renew, withdraw,
+    Admission, Begun, Change, Commit, EndRequest, Ended, Expiry, LeaseRequest, Leased, Token, Withdrawal, WriteRequest,
+    admit, begin, commits, end, renew, renew_write, withdraw,
 };
 use cache_runtime::{Error, ErrorKind, Store};
 
@@ -42,12 +43,8 @@ pub(crate) struct OwnRedis {
     commits: Commits,
 }
 
-/// What becomes of an entry.
-enum Change {
-    Write(Bytes, Expiry),
-    Remove,
-    Leave,
-}
+/// The entry at a key, and how long it has left: `None` is one without an expiry.
+const LOOK: &str = "return {redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1])}";
 
 impl OwnRedis {
     pub(crate) fn new(url: &str, commits: Commits) -> Self {
@@ -59,17 +56,19 @@ impl OwnRedis {
         self.link.ask(command).await.map_err(failed)
     }
 
-    /// Decides on the entry until nothing came between, and returns what was decided on.
-    async fn change(
+    /// Decides on the entry until nothing came between; returns the decision, and what was decided on.
+    async fn change<D>(
         &self,
         key: &str,
-        decide: impl Fn(Option<&[u8]>) -> Change + Send,
-    ) -> Result<(Change, Option<Bytes>), Error> {
+        decide: impl Fn(Option<&[u8]>, Option<Duration>) -> (D, Change) + Send,
+    ) -> Result<(D, Option<Bytes>), Error> {
         loop {
-            let current = self.get(key).await?;
-            let change = decide(current.as_deref());
+            let look = redis::cmd("EVAL").arg(LOOK).arg(1).arg(key).to_owned();
+            let (current, left): (Option<Vec<u8>>, i64) = self.ask(&look).await?;
+            let (decided, change) = decide(current.as_deref(), u64::try_from(left).ok().map(Duration::from_millis));
+            let current = current.map(Bytes::from);
             let (entry, ttl, least) = match &change {
-                Change::Leave => return Ok((change, current)),
+                Change::Leave => return Ok((decided, current)),
                 Change::Remove => (&b""[..], Duration::ZERO, ""),
                 Change::Write(entry, Expiry::In(ttl)) => (&entry[..], *ttl, ""),
                 Change::Write(entry, Expiry::AtLeast(ttl)) => (&entry[..], *ttl, "least"),
@@ -78,7 +77,7 @@ impl OwnRedis {
             swap.arg(SWAP).arg(1).arg(key).arg(current.as_deref().unwrap_or_default());
             swap.arg(entry).arg(u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX)).arg(least);
             if self.ask(&swap).await? {
-                return Ok((change, current));
+                return Ok((decided, current));
             }
         }
     }
@@ -99,49 +98,61 @@ impl Store for OwnRedis {
     }
 
     async fn lease(&self, key: &str, request: &LeaseRequest) -> Result<Leased, Error> {
-        let decide = |current: Option<&[u8]>| match admit(current, request) {
-            Admission::Grant(entry, expiry) => Change::Write(entry, expiry),
-            Admission::Refuse => Change::Leave,
+        let decide = |current: Option<&[u8]>, left| match admit(current, left, request) {
+            Admission::Grant(entry, expiry) => (true, Change::Write(entry, expiry)),
+            Admission::Refuse => (false, Change::Leave),
         };
-        Ok(match self.change(key, decide).await? {
-            (Change::Leave, current) => Leased::Found(current.unwrap_or_default()),
-            _ => Leased::Granted,
-        })
+        let (granted, current) = self.change(key, decide).await?;
+        Ok(if granted { Leased::Granted } else { Leased::Found(current.unwrap_or_default()) })
     }
 
     async fn renew(&self, key: &str, token: Token, ttl: Duration) -> Result<bool, Error> {
-        let decide = |current: Option<&[u8]>| match renew(current, token, ttl) {
-            Some(entry) => Change::Write(entry, Expiry::AtLeast(ttl)),
-            None => Change::Leave,
+        let decide = |current: Option<&[u8]>, _| match renew(current, token, ttl) {
+            Some(entry) => (true, Change::Write(entry, Expiry::AtLeast(ttl))),
+            None => (false, Change::Leave),
         };
-        Ok(!matches!(self.change(key, decide).await?, (Change::Leave, _)))
+        Ok(self.change(key, decide).await?.0)
     }
 
     async fn commit(&self, key: &str, token: Token, entry: Bytes, ttl: Duration) -> Result<Commit, Error> {
         let always = self.commits == Commits::Always;
-        let stores = |current: Option<&[u8]>| always || commits(current, token);
-        let write = || Change::Write(entry.clone(), Expiry::In(ttl));
-        let decide = |current: Option<&[u8]>| if stores(current) { write() } else { Change::Leave };
-        Ok(match self.change(key, decide).await? {
-            (Change::Leave, _) => Commit::Lost,
-            _ => Commit::Stored,
-        })
+        let decide = |current: Option<&[u8]>, _| match always || commits(current, token) {
+            true => (Commit::Stored, Change::Write(entry.clone(), Expiry::In(ttl))),
+            false => (Commit::Lost, Change::Leave),
+        };
+        Ok(self.change(key, decide).await?.0)
     }
 
     async fn release(&self, key: &str, token: Token, hold_off: Duration) -> Result<(), Error> {
-        let decide = |current: Option<&[u8]>| match withdraw(current, token, hold_off) {
-            Withdrawal::Remove => Change::Remove,
-            Withdrawal::Write(entry) => Change::Write(entry, Expiry::AtLeast(Duration::ZERO)),
-            Withdrawal::Leave => Change::Leave,
+        let decide = |current: Option<&[u8]>, _| match withdraw(current, token, hold_off) {
+            Withdrawal::Remove => ((), Change::Remove),
+            Withdrawal::Write(entry) => ((), Change::Write(entry, Expiry::AtLeast(Duration::ZERO))),
+            Withdrawal::Leave => ((), Change::Leave),
         };
         self.change(key, decide).await.map(drop)
     }
 
-    async fn put(&self, key: &str, entry: Bytes, ttl: Duration) -> Result<(), Error> {
-        self.change(key, |_| Change::Write(entry.clone(), Expiry::In(ttl))).await.map(drop)
+    async fn begin_write(&self, key: &str, request: &WriteRequest) -> Result<Token, Error> {
+        let decide = |current: Option<&[u8]>, left| match begin(current, left, request) {
+            Ok(Begun { generation, entry, expiry }) => (Ok(generation), Change::Write(entry, expiry)),
+            Err(foreign) => (Err(foreign), Change::Leave),
+        };
+        self.change(key, decide).await?.0
+    }
+
+    async fn renew_write(&self, key: &str, writer: Token, ttl: Duration) -> Result<bool, Error> {
+        let decide = |current: Option<&[u8]>, _| match renew_write(current, writer, ttl) {
+            Some(entry) => (true, Change::Write(entry, Expiry::AtLeast(ttl))),
+            None => (false, Change::Leave),
+        };
+        Ok(self.change(key, decide).await?.0)
+    }
+
+    async fn end_write(&self, key: &str, request: &EndRequest) -> Result<Ended, Error> {
+        Ok(self.change(key, |current, _| end(current, request)).await?.0)
     }
 
     async fn remove(&self, key: &str) -> Result<(), Error> {
-        self.change(key, |_| Change::Remove).await.map(drop)
+        self.change(key, |_, _| ((), Change::Remove)).await.map(drop)
     }
 }

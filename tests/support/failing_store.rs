@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use cache_runtime::store::{Commit, LeaseRequest, Leased, Token};
+use cache_runtime::store::{Commit, EndRequest, Ended, LeaseRequest, Leased, Token, WriteRequest};
 use cache_runtime::{Error, ErrorKind, Store};
 use tokio::time::Instant;
 
@@ -125,9 +125,19 @@ impl Store for FailingStore {
         self.entries.release(key, token, hold_off).await
     }
 
-    async fn put(&self, key: &str, entry: Bytes, ttl: Duration) -> Result<(), Error> {
-        self.stores().await?;
-        self.entries.put(key, entry, ttl).await
+    async fn begin_write(&self, key: &str, request: &WriteRequest) -> Result<Token, Error> {
+        self.answers().await?;
+        self.entries.begin_write(key, request).await
+    }
+
+    async fn renew_write(&self, key: &str, writer: Token, ttl: Duration) -> Result<bool, Error> {
+        self.answers().await?;
+        self.entries.renew_write(key, writer, ttl).await
+    }
+
+    async fn end_write(&self, key: &str, request: &EndRequest) -> Result<Ended, Error> {
+        self.answers().await?;
+        self.entries.end_write(key, request).await
     }
 
     async fn remove(&self, key: &str) -> Result<(), Error> {

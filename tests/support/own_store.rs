@@ -6,14 +6,15 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use cache_runtime::store::{
-    Admission, Commit, Expiry, LeaseRequest, Leased, Token, Withdrawal, admit, commits, renew, withdraw,
+    Admission, Begun, Change, Commit, EndRequest, Ended, Expiry, LeaseRequest, Leased, Token, Withdrawal, WriteRequest,
+    admit, begin, commits, end, renew, renew_write, withdraw,
 };
 use cache_runtime::{Error, Store};
 
 /// The map: entries that are past their expiry are not there. A clone is the same map.
 #[derive(Clone, Debug, Default)]
 pub struct OwnStore {
-    entries: Arc<Mutex<HashMap<String, (Bytes, Instant)>>>,
+    entries: Arc<Mutex<HashMap<String, Stored>>>,
     /// What another program stores just before the next lease is asked for.
     intrusion: Arc<Mutex<Option<Bytes>>>,
 }
@@ -21,7 +22,7 @@ pub struct OwnStore {
 /// For how long another program stores something: longer than any test takes.
 const LONG: Duration = Duration::from_secs(3_600);
 
-type Entries<'s> = MutexGuard<'s, HashMap<String, (Bytes, Instant)>>;
+type Entries<'s> = MutexGuard<'s, HashMap<String, Stored>>;
 
 impl OwnStore {
     /// Another program stores these bytes.
@@ -32,6 +33,12 @@ impl OwnStore {
     /// Another program stores these bytes at the key of the next lease, just before that is asked for.
     pub fn set_before_the_next_lease(&self, bytes: impl Into<Bytes>) {
         *self.intrusion.lock().unwrap_or_else(PoisonError::into_inner) = Some(bytes.into());
+    }
+
+    fn intrude(&self, key: &str) {
+        if let Some(bytes) = self.intrusion.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            self.set(key, bytes);
+        }
     }
 
     /// What another program finds.
@@ -48,27 +55,36 @@ impl OwnStore {
     }
 }
 
+/// An entry, and when it expires.
+type Stored = (Bytes, Instant);
+
+/// The bytes of what is there, and how long it has left.
+fn parts(current: Option<&Stored>) -> (Option<&[u8]>, Option<Duration>) {
+    let left = current.map(|(_, expires)| expires.saturating_duration_since(Instant::now()));
+    (current.map(|(entry, _)| &entry[..]), left)
+}
+
+/// When an entry expires that comes after this one.
+fn expires(expiry: Expiry, current: Option<&Stored>) -> Instant {
+    match (expiry, current) {
+        (Expiry::AtLeast(ttl), Some((_, expires))) => (*expires).max(Instant::now() + ttl),
+        (Expiry::In(ttl) | Expiry::AtLeast(ttl), _) => Instant::now() + ttl,
+    }
+}
+
 impl Store for OwnStore {
     async fn get(&self, key: &str) -> Result<Option<Bytes>, Error> {
         Ok(self.found(key))
     }
 
     async fn lease(&self, key: &str, request: &LeaseRequest) -> Result<Leased, Error> {
-        if let Some(bytes) = self.intrusion.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            self.set(key, bytes);
-        }
+        self.intrude(key);
         let mut entries = self.lock();
         let current = entries.get(key).cloned();
-        match admit(current.as_ref().map(|(entry, _)| &entry[..]), request) {
+        let (entry, left) = parts(current.as_ref());
+        match admit(entry, left, request) {
             Admission::Grant(entry, expiry) => {
-                let expires = match expiry {
-                    Expiry::In(ttl) => Instant::now() + ttl,
-                    Expiry::AtLeast(ttl) => {
-                        let least = Instant::now() + ttl;
-                        current.map_or(least, |(_, expires)| expires.max(least))
-                    }
-                };
-                entries.insert(key.to_owned(), (entry, expires));
+                entries.insert(key.to_owned(), (entry, expires(expiry, current.as_ref())));
                 Ok(Leased::Granted)
             }
             Admission::Refuse => Ok(Leased::Found(current.map(|(entry, _)| entry).unwrap_or_default())),
@@ -106,9 +122,36 @@ impl Store for OwnStore {
         Ok(())
     }
 
-    async fn put(&self, key: &str, entry: Bytes, ttl: Duration) -> Result<(), Error> {
-        self.lock().insert(key.to_owned(), (entry, Instant::now() + ttl));
-        Ok(())
+    async fn begin_write(&self, key: &str, request: &WriteRequest) -> Result<Token, Error> {
+        self.intrude(key);
+        let mut entries = self.lock();
+        let current = entries.get(key).cloned();
+        let (entry, left) = parts(current.as_ref());
+        let Begun { generation, entry, expiry } = begin(entry, left, request)?;
+        entries.insert(key.to_owned(), (entry, expires(expiry, current.as_ref())));
+        Ok(generation)
+    }
+
+    async fn renew_write(&self, key: &str, writer: Token, ttl: Duration) -> Result<bool, Error> {
+        let mut entries = self.lock();
+        let Some((entry, expires)) = entries.get_mut(key) else { return Ok(false) };
+        let Some(renewed) = renew_write(Some(entry), writer, ttl) else { return Ok(false) };
+        (*entry, *expires) = (renewed, (*expires).max(Instant::now() + ttl));
+        Ok(true)
+    }
+
+    async fn end_write(&self, key: &str, request: &EndRequest) -> Result<Ended, Error> {
+        let mut entries = self.lock();
+        let current = entries.get(key).cloned();
+        let (ended, change) = end(parts(current.as_ref()).0, request);
+        match change {
+            Change::Write(entry, expiry) => {
+                entries.insert(key.to_owned(), (entry, expires(expiry, current.as_ref())));
+            }
+            Change::Remove => drop(entries.remove(key)),
+            Change::Leave => {}
+        }
+        Ok(ended)
     }
 
     async fn remove(&self, key: &str) -> Result<(), Error> {

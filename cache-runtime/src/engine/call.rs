@@ -7,7 +7,7 @@ use super::flight::{Arrival, Caller, Enter, Group, Moment, Patience, Reach, Seat
 use super::kind::Shared;
 use super::lead::{Hold, Run};
 use super::load::Reply;
-use super::sight::Found;
+use super::sight::{Found, Seen};
 use super::{Engine, Request};
 use crate::cache::CacheRef;
 use crate::clock::{self, Instant, Timestamp};
@@ -40,8 +40,12 @@ pub(crate) struct Call {
     pub(super) at: Moment,
     pub(super) group: Group,
     pub(super) attempts: u32,
-    /// The lease that the last look showed.
+    /// The lease, or the generation of a WRITE, that the last look showed.
     pub(super) saw: Option<Token>,
+    /// Which of them it was, if there was one.
+    pub(super) hold: Seen,
+    /// The lease or WRITE of which the store said that it stands.
+    pub(super) confirmed: Option<Token>,
     /// What the lease may displace.
     pub(super) take: Take,
     /// The last look showed a string that this library did not write: it is left alone, and no lease is asked for.
@@ -108,6 +112,8 @@ impl Call {
             group: Group::default(),
             attempts: 0,
             saw: None,
+            hold: Seen::default(),
+            confirmed: None,
             take: Take::Missing,
             foreign: false,
             followed: false,

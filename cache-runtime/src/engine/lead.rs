@@ -9,7 +9,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::call::{Call, Step};
 use super::flight::{Evidence, Landing, Lead, Limit, Moment, Reach};
 use super::lease::Lease;
-use super::sight::Found;
+use super::sight::{Found, Seen};
 use super::wait::Followed;
 use crate::clock::{self, Instant};
 use crate::entry::{self, Token};
@@ -58,15 +58,17 @@ impl Call {
             if self.reach != Reach::Asks || self.foreign || !self.group.takes_lease() {
                 break;
             }
-            if self.saw.is_some_and(|lease| !lead.passes(lease)) {
-                if self.request.lock.others == Others::Run || self.limit() <= clock::now() {
+            if self.hold != Seen::Doubtful && self.saw.is_some_and(|lease| !lead.passes(lease)) {
+                // A writer leaves no value to those that wait for it, or none of theirs: its body may take long.
+                let is_wait_of_use = self.request.lock.others == Others::Wait && self.hold != Seen::Write;
+                if !is_wait_of_use || self.limit() <= clock::now() {
                     break;
                 }
                 match self.follow(&lead).await {
                     Followed::Found(found, since) => return Self::land(&lead, found, since),
                     Followed::Gone => self.followed = true,
                     Followed::Late => return Step::Late,
-                    Followed::Limit => break,
+                    Followed::Limit | Followed::Written => break,
                     Followed::Failed(error) if self.refuses() => return Step::Refuse(error),
                     Followed::Failed(error) => {
                         self.goes_degraded("get", &error);
@@ -78,7 +80,7 @@ impl Call {
             match self.take_lease(&lead).await {
                 Ok(Taken::Lease(lease)) => return self.leading(lead, Hold::Held(lease)),
                 Ok(Taken::Found(entry)) => {
-                    if let Some(found) = self.sight(Some(entry.clone()), Outcome::Hit) {
+                    if let Some(found) = self.lease_refused(entry.clone()) {
                         return Self::land(&lead, found, since);
                     }
                     if self.saw.is_some_and(|lease| lead.passes(lease)) {

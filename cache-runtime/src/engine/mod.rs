@@ -37,6 +37,7 @@ mod sole_task;
 mod sweep;
 mod wait;
 mod write;
+mod writing;
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};

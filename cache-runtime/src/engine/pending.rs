@@ -310,7 +310,8 @@ mod tests {
 
     #[test]
     fn a_later_failure_of_a_key_is_not_settled_by_an_earlier_removal() {
-        let (pending, flights) = (Pending::new(DEFAULT_PENDING_BYTES), SingleFlight::new(std::time::Duration::from_millis(250)));
+        let (pending, flights) =
+            (Pending::new(DEFAULT_PENDING_BYTES), SingleFlight::new(std::time::Duration::from_millis(250)));
         assert!(pending.failed("k", &away(), flights.next()));
         let first = pending.failure("k");
         assert!(pending.failed("k", &away(), flights.next()));

@@ -10,12 +10,25 @@ use super::flight::Reach;
 use super::load::Reply;
 use crate::entry::{self, Flags, Header, Lookup};
 use crate::error::Error;
-use crate::policy::freshness::{self, Refresh, Worth};
+use crate::policy::freshness::{Refresh, Worth};
+use crate::policy::lease;
 use crate::report::Outcome;
 use crate::scope::Mode;
 use crate::site::Site;
 use crate::store::{Backend, Store, Take};
 use crate::{observe, random};
+
+/// What stands at a key in place of a value, or on it, under the token that the call saw.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// A lease: its holder loads the value.
+    #[default]
+    Lease,
+    /// A WRITE: there is no value to wait for before its writers have ended.
+    Write,
+    /// Either of them, which should be over by now: the store is asked.
+    Doubtful,
+}
 
 /// An entry to serve.
 #[derive(Clone)]
@@ -95,8 +108,8 @@ impl Call {
 
     /// Takes note of what is at the key; `Some` is a value to serve.
     pub(super) fn sight(&mut self, entry: Option<Bytes>, outcome: Outcome) -> Option<Found> {
-        (self.saw, self.take, self.foreign) = (None, Take::Missing, false);
-        let freshness = self.request.freshness;
+        (self.saw, self.take, self.hold, self.foreign) = (None, Take::Missing, Seen::Lease, false);
+        let (freshness, lease) = (self.request.freshness, self.request.lock.lease);
         let (engine, key, expected) = (self.cache.engine(), &self.request.key, self.expected);
         let now = || engine.backend.now(key);
         let lookup = match outcome {
@@ -108,12 +121,13 @@ impl Call {
             (Lookup::Fresh(header) | Lookup::Stale(header), Some(bytes)) if !self.trusts(outcome, &header) => {
                 self.take = Take::Unusable(Bytes::copy_from_slice(entry::head(&bytes)));
             }
-            (Lookup::Fresh(header), Some(bytes)) => match freshness.of_fresh(&header, now, random::unit) {
+            (Lookup::Fresh(header), Some(bytes)) => match freshness.of_fresh(&header, lease, now, random::unit) {
                 Worth::Serve(refresh) => return Some(Found { bytes, header, outcome, refresh }),
                 Worth::Fallback | Worth::Expired => {}
             },
             (Lookup::Stale(header), Some(bytes)) => return self.sight_stale(header, &bytes),
-            (Lookup::Pending(token), _) => self.saw = Some(token),
+            (Lookup::Pending(header), _) => self.sight_hold(header, Seen::Lease),
+            (Lookup::Writing(header), _) => self.sight_hold(header, Seen::Write),
             (Lookup::Unusable(defect), Some(bytes)) => {
                 observe::unusable(self.request.site, &self.request.key, defect);
                 self.take = Take::Unusable(Bytes::copy_from_slice(entry::head(&bytes)));
@@ -138,17 +152,32 @@ impl Call {
     fn sight_stale(&mut self, header: Header, bytes: &Bytes) -> Option<Found> {
         let now = self.now();
         let found = |refresh| Found { bytes: bytes.clone(), header, outcome: Outcome::Stale, refresh };
-        match self.request.freshness.of_stale(&header, now) {
+        let lease = self.request.lock.lease;
+        match self.request.freshness.of_stale(&header, lease, now) {
             Worth::Serve(refresh) => return Some(found(refresh)),
             Worth::Fallback => self.fallback = Some(found(Refresh::No)),
             Worth::Expired => {}
         }
-        if freshness::is_leased(&header, now) && !header.flags.has(Flags::HELD_OFF) {
+        if lease::is_on(&header, now, lease) && !header.flags.has(Flags::HELD_OFF) {
             self.saw = Some(header.token);
         } else {
             self.take = Take::Refresh(Bytes::copy_from_slice(entry::head(bytes)));
         }
         None
+    }
+
+    /// Takes note of a LEASE or a WRITE. Where it should be over the store is asked whether it stands, once.
+    fn sight_hold(&mut self, header: Header, seen: Seen) {
+        self.saw = Some(header.token);
+        let is_doubtful = self.confirmed != self.saw && lease::is_doubtful(&header, self.now());
+        self.hold = if is_doubtful { Seen::Doubtful } else { seen };
+    }
+
+    /// Takes note of what the store answered to a request for the lease: what it leaves there stands. `Some` is a value to
+    /// serve.
+    pub(super) fn lease_refused(&mut self, entry: Bytes) -> Option<Found> {
+        self.confirmed = Header::decode(&entry).map(|header| header.token);
+        self.sight(Some(entry), Outcome::Hit)
     }
 
     /// An entry could not be decoded: it is displaced.

@@ -5,9 +5,8 @@
 use std::future::Future;
 use std::sync::Weak;
 
-use tokio::runtime::Handle;
-
 use super::Engine;
+use crate::runtime;
 use crate::store::Claim;
 
 /// The hold of such a task on its claim. Dropped, it lets another one start.

@@ -18,10 +18,11 @@ use tokio::time::{sleep_until, timeout_at};
 use super::Engine;
 use super::call::Call;
 use super::flight::{Lead, Moment};
-use super::sight::Found;
+use super::sight::{Found, Seen};
 use crate::clock::{self, Instant, Timestamp};
 use crate::entry::Header;
 use crate::error::Error;
+use crate::policy::lease::TOLERANCE;
 use crate::report::Outcome;
 use crate::store::{Budget, Store, Watch};
 use crate::{observe, random};
@@ -44,8 +45,10 @@ const LEASE_GRACE: Duration = Duration::from_millis(25);
 pub(super) enum Followed {
     /// A value is there; asked for since that moment.
     Found(Found, Moment),
-    /// The lease is gone without a value: its holder failed, or the key was invalidated.
+    /// The lease is gone without a value: its holder failed, or the key was invalidated. Or it should be gone.
     Gone,
+    /// The lease is gone, and a writer is changing what the value is loaded from.
+    Written,
     /// The limit is reached.
     Limit,
     /// The time is reached at which the caller wants an answer.
@@ -117,7 +120,8 @@ impl Call {
     fn end(&mut self, entry: Option<Bytes>, since: Moment) -> Option<Followed> {
         match self.sight(entry, Outcome::Waited) {
             Some(found) => Some(Followed::Found(found, since)),
-            None if self.saw.is_none() => Some(Followed::Gone),
+            None if self.saw.is_none() || self.hold == Seen::Doubtful => Some(Followed::Gone),
+            None if self.hold == Seen::Write => Some(Followed::Written),
             None => None,
         }
     }
@@ -159,13 +163,16 @@ fn pause(attempt: u32, unit: f64) -> Duration {
     whole.mul_f64(1.0 - 0.25 * unit)
 }
 
-/// The longest pause of one who is woken by pushes, random for the same reason; shorter where the lease should be over before.
+/// The longest pause of a caller that is woken by invalidation messages, random for the same reason; shorter where the
+/// lease should be over before, or is to be doubted before.
 fn push_pause(entry: Option<&[u8]>, now: Timestamp, unit: f64) -> Duration {
     let whole = PUSH_PAUSE.mul_f64(1.0 - 0.25 * unit);
-    match entry.and_then(Header::decode).map(|lease| lease.lease_until.since(now)) {
-        // A lease that is over by this clock and is there all the same: the clocks differ.
-        None | Some(Duration::ZERO) => whole,
-        Some(left) => whole.min(left + LEASE_GRACE.mul_f64(1.0 + unit)),
+    let Some(until) = entry.and_then(Header::decode).map(|lease| lease.lease_until) else { return whole };
+    // A lease that is over by this clock and is there all the same: the clocks differ, or its key does not expire.
+    let until = if until <= now { until.after(TOLERANCE) } else { until };
+    match until.since(now) {
+        Duration::ZERO => whole,
+        left => whole.min(left + LEASE_GRACE.mul_f64(1.0 + unit)),
     }
 }
 
@@ -184,7 +191,7 @@ mod tests {
 
     #[test]
     fn who_counts_on_a_push_looks_at_the_end_of_the_lease_and_at_least_once_a_second() {
-        let leased = |left| Header::lease(Token::random(), Timestamp::now().after(left)).alone();
+        let leased = |left| Header::lease(Token::random(), Timestamp::now(), left).alone();
         let pause = |left, unit| push_pause(Some(&leased(left)), Timestamp::now(), unit);
         assert_eq!(pause(Duration::from_secs(60), 0.0), PUSH_PAUSE);
         assert!(pause(Duration::from_secs(60), 0.999) > Duration::from_millis(750));

@@ -1,17 +1,20 @@
 //! What an entry's handle does: look, put, invalidate.
 
 use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::writing::Writing;
 use super::{Engine, Request};
 use crate::codec::Coding;
 use crate::entry::{self, Defect, Flags, Header, Lookup, Token};
 use crate::error::{Error, ErrorKind};
 use crate::policy::ttl;
-use crate::store::{Budget, LeaseRequest, Leased, Store, Take};
+use crate::store::{Budget, Ended, Store};
 use crate::{observe, random};
 
 impl Engine {
@@ -48,7 +51,7 @@ impl Engine {
     }
 
     /// Stores a value; fills in flight lose their lease.
-    pub(crate) async fn put<C, V>(&self, request: &Request, value: &V) -> Result<(), Error>
+    pub(crate) async fn put<C, V>(self: &Arc<Self>, request: &Request, value: &V) -> Result<(), Error>
     where
         C: Coding,
         V: Serialize + DeserializeOwned,
@@ -59,29 +62,55 @@ impl Engine {
         done
     }
 
-    async fn stores<C, V>(&self, request: &Request, value: &V) -> Result<(), Error>
+    /// A value that cannot be stored in any store leaves what is cached as it is. Where the store fails the write may
+    /// happen later or be left half done, and the value that is cached may be old: the key is invalidated as soon as that
+    /// can be.
+    async fn stores<C, V>(self: &Arc<Self>, request: &Request, value: &V) -> Result<(), Error>
     where
         C: Coding,
         V: Serialize + DeserializeOwned,
     {
         let (key, mut budget) = (&request.key, Budget::new(self.deadline));
+        let failure = self.pending.failure(key);
+        let writing = Writing::new(self, request);
         // The first thing that a process does may be a put, and the times in an entry are the server's.
-        self.step(&mut budget, "connect", key, pin!(self.backend.learn_time(key))).await?;
-        let token = Token::random();
-        let (entry, lifetime) = self.entry_of::<C, V>(request, token, value)?;
-        // Only a lease says whether the string that is there is this library's.
-        let lease = LeaseRequest::new(token, request.lock.lease, Take::Any, self.backend.now(key))
-            .overwriting_foreign(self.overwrites_foreign);
-        match self.step(&mut budget, "lease", key, pin!(self.backend.lease(key, &lease))).await? {
-            Leased::Granted => {}
-            Leased::Found(_) => return Err(Error::foreign()),
+        let connected = self.step(&mut budget, "connect", key, pin!(self.backend.learn_time(key))).await;
+        let (entry, lifetime) = self.entry_of::<C, V>(request, writing.generation(), value)?;
+        let ended = match connected {
+            Ok(()) => Self::writes(writing, &mut budget, entry, lifetime).await,
+            Err(error) => Err(error),
+        };
+        match &ended {
+            Ok(ended) => {
+                // Nothing is left of what was there when the write began.
+                self.pending.settled(key, failure);
+                match ended {
+                    Ended::Stored => observe::put(request.site, key),
+                    Ended::Overlapped => observe::put_overtaken(request.site, key, "another write was under way"),
+                    Ended::Removed | Ended::Lost => {
+                        observe::put_overtaken(request.site, key, "the key was invalidated meanwhile");
+                    }
+                }
+            }
+            // Nothing was written, and what is there is not this cache's to remove.
+            Err(error) if error.kind() == ErrorKind::Rejected && error.is_of_key() => {
+                observe::not_put(request.site, key, error);
+            }
+            Err(error) => {
+                self.invalidation_failed(key, error);
+                observe::not_put(request.site, key, error);
+            }
         }
-        // A lease that is lost by then was lost to an invalidation or to a later write.
-        self.step(&mut budget, "commit", key, pin!(self.backend.commit(key, token, entry, lifetime))).await.map(drop)
+        ended.map(drop)
+    }
+
+    async fn writes(mut writing: Writing, budget: &mut Budget, entry: Bytes, ttl: Duration) -> Result<Ended, Error> {
+        writing.begin(budget).await?;
+        writing.end(budget, entry, ttl).await
     }
 
     /// The entry that holds this value under this token, and its lifetime.
-    fn entry_of<C, V>(&self, request: &Request, token: Token, value: &V) -> Result<(Bytes, std::time::Duration), Error>
+    fn entry_of<C, V>(&self, request: &Request, token: Token, value: &V) -> Result<(Bytes, Duration), Error>
     where
         C: Coding,
         V: Serialize + DeserializeOwned,

@@ -15,21 +15,24 @@ pub const HEADER_LEN: usize = 48;
 /// Where the flags, the token and the lease deadline are: the bytes that a refresh lease rewrites in place.
 pub(crate) const FLAGS: usize = 3;
 
-/// Where the deadline of a lease is.
+/// Where the deadline of a lease or of a WRITE is.
 pub(crate) const LEASE_UNTIL: std::ops::Range<usize> = 12..17;
+
+/// From the deadline of a LEASE to its lifetime: the bytes that a renewal rewrites. Between the two there are zeros.
+pub(crate) const LEASE_TIMES: std::ops::Range<usize> = 12..26;
 
 /// The first byte of every entry.
 pub(crate) const MAGIC: u8 = 0xCA;
 /// The second byte: the newest version of this layout.
 pub(crate) const VERSION: u8 = 2;
 
-/// Names one fill or one write: the holder of a lease commits with its token, and a committed value keeps it as its
-/// version.
+/// Names one fill, one writer or one generation of a write. The holder of a lease commits with its token, and a value
+/// that was committed or put keeps the token that it was stored under as its version.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Token(pub(crate) [u8; 8]);
 
 impl Token {
-    /// A token that no other fill has.
+    /// A token that nobody else has.
     pub(crate) fn random() -> Self {
         Self(random::bits().to_be_bytes())
     }
@@ -49,7 +52,8 @@ pub(crate) enum Kind {
     Value = 0,
     /// A lease: the holder of the token loads the value.
     Lease = 1,
-    /// Writers are changing what the value is loaded from. The token is the generation of the write.
+    /// Writers are changing what the value is loaded from. The token is the generation of the write; the writers follow
+    /// the header: see [`Writing`](super::Writing).
     Write = 2,
 }
 
@@ -144,6 +148,7 @@ pub(crate) struct Header {
     pub(crate) token: Token,
     pub(crate) lease_until: Timestamp,
     pub(crate) fresh_until: Timestamp,
+    /// In ticks: how long the value is fresh, or how long the LEASE or the WRITE lasts without renewal.
     pub(crate) lifetime: u32,
     pub(crate) load_cost: u16,
     pub(crate) schema: Schema,
@@ -152,15 +157,15 @@ pub(crate) struct Header {
 }
 
 impl Header {
-    /// The header of an entry that is only a lease.
-    pub(crate) fn lease(token: Token, until: Timestamp) -> Self {
-        Self { kind: Kind::Lease, flags: Flags::LEASED, token, lease_until: until, ..Self::default() }
+    /// The header of an entry that is only a lease, taken at `now` and held for `ttl` unless it is renewed.
+    pub(crate) fn lease(token: Token, now: Timestamp, ttl: Duration) -> Self {
+        let (kind, lease_until, lifetime) = (Kind::Lease, now.after(ttl), lifetime(ttl));
+        Self { kind, flags: Flags::LEASED, token, lease_until, lifetime, ..Self::default() }
     }
 
     /// The header of a value stored at `now` and fresh for `ttl`.
     pub(crate) fn value(schema: Schema, token: Token, now: Timestamp, ttl: Duration) -> Self {
-        let lifetime = u32::try_from(clock::ticks(ttl)).unwrap_or(u32::MAX);
-        Self { token, fresh_until: now.after(ttl), lifetime, schema, ..Self::default() }
+        Self { token, fresh_until: now.after(ttl), lifetime: lifetime(ttl), schema, ..Self::default() }
     }
 
     /// The same header, of a value that took so long to load.
@@ -252,7 +257,9 @@ impl Header {
 
 /// Whether the header has what its kind needs, and nothing of another kind: a value whose kind was damaged is refused.
 fn is_of_one_kind(bytes: &[u8; HEADER_LEN], kind: Kind, flags: Flags) -> bool {
-    let is_bare = || bytes[LEASE_UNTIL.end..30].iter().chain(&bytes[32..]).all(|byte| *byte == 0);
+    // All but the deadline, the lifetime and the length of what follows.
+    let others = || bytes[LEASE_UNTIL.end..22].iter().chain(&bytes[26..30]).chain(&bytes[32..]);
+    let is_bare = || others().all(|byte| *byte == 0);
     match kind {
         Kind::Value => true,
         Kind::Lease => flags.has(Flags::LEASED) && is_bare() && bytes[30..32] == [0; 2],
@@ -260,11 +267,16 @@ fn is_of_one_kind(bytes: &[u8; HEADER_LEN], kind: Kind, flags: Flags) -> bool {
     }
 }
 
+/// A lifetime as the header has it.
+pub(super) fn lifetime(ttl: Duration) -> u32 {
+    u32::try_from(clock::ticks(ttl)).unwrap_or(u32::MAX)
+}
+
 /// `N` bytes of a header from this offset on, which is a constant below `HEADER_LEN - N`.
 fn array<const N: usize>(header: &[u8; HEADER_LEN], at: usize) -> [u8; N] {
     std::array::from_fn(|index| header[at + index])
 }
 
-fn read_ticks(bytes: [u8; 5]) -> Timestamp {
+pub(super) fn read_ticks(bytes: [u8; 5]) -> Timestamp {
     Timestamp::from_ticks(bytes.iter().fold(0, |ticks, byte| ticks << 8 | u64::from(*byte)))
 }

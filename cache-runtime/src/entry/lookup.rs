@@ -11,7 +11,7 @@
 //! overwriting somebody's data costs the data. What begins with the byte and cannot be read is an entry of another
 //! version or a damaged one, and is overwritten.
 
-use super::{Flags, Header, Kind, Schema, Token, checksum, header};
+use super::{Flags, Header, Kind, Schema, checksum, header};
 use crate::clock::Timestamp;
 use crate::codec::{Fingerprint, Shape};
 
@@ -38,8 +38,8 @@ pub(crate) enum Lookup {
     Fresh(Header),
     /// A value past its freshness, maybe with a refresh lease on it.
     Stale(Header),
-    /// No value yet: the holder of this token is loading it.
-    Pending(Token),
+    /// No value yet: the holder of this lease is loading it.
+    Pending(Header),
     /// No value: writers are changing what it is loaded from.
     Writing(Header),
     /// An entry that this reader cannot use: it is overwritten.
@@ -96,7 +96,7 @@ pub(crate) fn classify(entry: Option<&[u8]>, key: &str, expected: Expected, now:
     };
     match header.kind {
         Kind::Value => {}
-        Kind::Lease => return Lookup::Pending(header.token),
+        Kind::Lease => return Lookup::Pending(header),
         Kind::Write => return Lookup::Writing(header),
     }
     if let Some(defect) = mismatch(&header, expected) {

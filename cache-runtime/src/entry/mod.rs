@@ -6,11 +6,13 @@
 //!  2  kind         0 VALUE, 1 LEASE, 2 WRITE
 //!  3  flags        bit 0 LEASED, bit 1 OUTLIVES, bit 2 HELD_OFF, bit 3 NONE, bit 4 FAILURE, bit 5 COMPRESSED,
 //!                  bit 6 POISONED, bit 7 reserved
-//!  4  token        8 bytes, of the fill that holds the lease or wrote the payload, or the generation of a WRITE
+//!  4  token        8 bytes, of the fill that holds the lease or stored the value, of the put that stored it, or the
+//!                  generation of a WRITE
 //! 12  lease until  5 bytes, ticks of 10 ms since the Unix epoch (all numbers are big-endian); with HELD_OFF, the end of
-//!                  the cooldown of the origin
-//! 17  fresh until  5 bytes, likewise
-//! 22  lifetime     4 bytes, ticks: fresh until minus lifetime is when the value was stored
+//!                  the cooldown of the origin; of a WRITE the deadline of its last writer
+//! 17  fresh until  5 bytes, likewise, of a VALUE; else 0
+//! 22  lifetime     4 bytes, ticks: of a VALUE, fresh until minus lifetime is when it was stored; of a LEASE or a WRITE,
+//!                  how long it lasts without renewal, so that a key which lives for longer can be told
 //! 26  load cost    2 bytes, ticks that the last load took, saturating (655 s)
 //! 28  codec        1 byte, see `CodecId`
 //! 29  reserved     1 byte, 0
@@ -19,7 +21,7 @@
 //! 36  shape        4 bytes, digest of the shape of the value's type
 //! 40  tags         4 bytes, digest of the function's tag templates
 //! 44  checksum     4 bytes, of a VALUE: see `checksum`; else 0
-//! 48  extra        of a VALUE: the markers of its tags; of a WRITE: the writers under way
+//! 48  extra        of a VALUE: the markers of its tags; of a WRITE: the writers under way, see `writing`
 //!     payload      of a VALUE; with COMPRESSED: its length, and an LZ4 block
 //! ```
 //!
@@ -35,15 +37,17 @@ mod packing;
 mod sizes;
 #[cfg(test)]
 mod tests;
+mod writing;
 
 use std::borrow::Cow;
 
 use bytes::Bytes;
 
-pub(crate) use self::header::{FLAGS, Flags, Header, Kind, LEASE_UNTIL, MAGIC, Schema, VERSION};
+pub(crate) use self::header::{FLAGS, Flags, Header, Kind, LEASE_TIMES, LEASE_UNTIL, MAGIC, Schema, VERSION};
 pub use self::header::{HEADER_LEN, Token};
 pub(crate) use self::lookup::{Defect, Expected, Lookup, classify, is_foreign};
 pub(crate) use self::sizes::{MAX_MAX_ENTRY, MIN_MAX_ENTRY, Sizes};
+pub(crate) use self::writing::Writing;
 use crate::error::Error;
 
 /// An entry that was written.
@@ -81,6 +85,14 @@ pub(crate) fn payload<'e>(entry: &'e [u8], header: &Header, sizes: &Sizes) -> Re
         return Ok(Cow::Borrowed(stored));
     }
     packing::unpack(stored, sizes).map(Cow::Owned)
+}
+
+/// The same value under this token: a token is not part of what the checksum covers.
+pub(crate) fn under(token: Token, entry: Bytes) -> Bytes {
+    match Header::decode(&entry) {
+        Some(header) if header.token != token => Header { token, ..header }.over(&entry),
+        _ => entry,
+    }
 }
 
 /// The bytes that follow the header.

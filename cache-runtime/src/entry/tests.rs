@@ -1,5 +1,7 @@
 //! The golden bytes of version 2, and what a reader takes.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::header::{MAGIC, VERSION};
@@ -59,11 +61,37 @@ fn golden_value_with_markers_version_2() {
 #[test]
 fn golden_lease_version_2() {
     let golden = b"\xCA\x02\x01\x01\x01\x02\x03\x04\x05\x06\x07\x08\
-                   \x00\x00\x00\x00\x2A\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\
+                   \x00\x00\x00\x01\x56\x00\x00\x00\x00\x00\x00\x00\x01\x2C\x00\x00\x00\x00\x00\x00\
                    \x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00";
-    let lease = Header::lease(TOKEN, Timestamp::from_ticks(42));
+    let lease = Header::lease(TOKEN, Timestamp::from_ticks(42), Duration::from_secs(3));
     assert_eq!(&lease.alone()[..], golden);
     assert_eq!(Header::decode(golden), Some(lease));
+}
+
+#[test]
+fn golden_write_version_2() {
+    let golden = b"\xCA\x02\x02\x00\x01\x02\x03\x04\x05\x06\x07\x08\
+                   \x00\x00\x00\x01\x56\x00\x00\x00\x00\x00\x00\x00\x01\x2C\x00\x00\x00\x00\x00\x0D\
+                   \x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\
+                   WRITER A\x00\x00\x00\x01\x56";
+    let writing = Writing::new(TOKEN, Token(*b"WRITER A"), Timestamp::from_ticks(42), Duration::from_secs(3));
+    assert_eq!(&writing.encode()[..], golden);
+    assert_eq!(Writing::decode(golden), Some(writing));
+}
+
+#[test]
+fn golden_poisoned_write_version_2() {
+    let golden = b"\xCA\x02\x02\x40\x01\x02\x03\x04\x05\x06\x07\x09\
+                   \x00\x00\x00\x02\xAF\x00\x00\x00\x00\x00\x00\x00\x02\x58\x00\x00\x00\x00\x00\x1A\
+                   \x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\
+                   WRITER A\x00\x00\x00\x01\x56WRITER C\x00\x00\x00\x02\xAF";
+    let (three, six) = (Duration::from_secs(3), Duration::from_secs(6));
+    let mut writing = Writing::new(TOKEN, Token(*b"WRITER A"), Timestamp::from_ticks(42), three);
+    writing.join(Token(*b"WRITER B"), Timestamp::from_ticks(50), three);
+    writing.join(Token(*b"WRITER C"), Timestamp::from_ticks(87), six);
+    assert!(writing.leave(Token(*b"WRITER B")), "two are under way");
+    assert_eq!(&writing.encode()[..], golden);
+    assert_eq!(Writing::decode(golden), Some(writing));
 }
 
 #[test]
@@ -72,7 +100,10 @@ fn a_reader_takes_only_what_it_can_read() {
     let classify = |bytes: &[u8]| classify(Some(bytes), "k", SCHEMA.into(), || now);
     assert_eq!(super::classify(None, "k", SCHEMA.into(), || now), Lookup::Missing);
     assert_eq!(classify(&bytes(&value(), b"x")), Lookup::Fresh(value()));
-    assert_eq!(classify(&Header::lease(TOKEN, now).alone()), Lookup::Pending(TOKEN));
+    let lease = Header::lease(TOKEN, now, Duration::from_secs(3));
+    assert_eq!(classify(&lease.alone()), Lookup::Pending(lease));
+    let writing = Writing::new(TOKEN, Token([9; 8]), now, Duration::from_secs(3)).encode();
+    assert!(matches!(classify(&writing), Lookup::Writing(header) if header.token == TOKEN));
     for damaged in [&bytes(&value(), b"")[..47], &[0xCA; 60], b"\xCA"] {
         assert_eq!(classify(damaged), Lookup::Unusable(Defect::Version), "{damaged:?}");
     }
@@ -95,7 +126,7 @@ fn a_reader_takes_only_what_it_can_read() {
     }
     // Behind a lease there is no checksum that would tell.
     for (offset, what) in [(1, "version"), (2, "kind"), (3, "flags"), (29, "meaning")] {
-        let mut other = Header::lease(TOKEN, now).alone().to_vec();
+        let mut other = lease.alone().to_vec();
         other[offset] ^= 0x80;
         assert!(matches!(classify(&other), Lookup::Unusable(_)), "a lease of another {what} is waited for");
     }

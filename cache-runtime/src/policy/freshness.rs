@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::lease;
 use crate::clock::{self, Timestamp};
 use crate::entry::{Flags, Header};
 
@@ -48,9 +49,15 @@ impl Freshness {
         self.stale_while_revalidate.max(self.stale_if_error)
     }
 
-    /// What a fresh value is worth. `unit` is uniform in `0.0..1.0`.
-    pub(crate) fn of_fresh(&self, header: &Header, now: impl Fn() -> Timestamp, unit: impl Fn() -> f64) -> Worth {
-        let early = self.early_refresh > 0.0 && !is_leased(header, now()) && {
+    /// What a fresh value is worth to a reader whose leases are this long. `unit` is uniform in `0.0..1.0`.
+    pub(crate) fn of_fresh(
+        &self,
+        header: &Header,
+        lease: Duration,
+        now: impl Fn() -> Timestamp,
+        unit: impl Fn() -> f64,
+    ) -> Worth {
+        let early = self.early_refresh > 0.0 && !lease::is_on(header, now(), lease) && {
             // The paper's -log(rand()) of a number in (0, 1].
             let ahead = clock::from_ticks(header.load_cost.into()).mul_f64(self.early_refresh * -(1.0 - unit()).ln());
             now().after(ahead) >= header.fresh_until
@@ -58,10 +65,10 @@ impl Freshness {
         Worth::Serve(if early { Refresh::Background } else { Refresh::No })
     }
 
-    /// What a value past its freshness is worth.
-    pub(crate) fn of_stale(&self, header: &Header, now: Timestamp) -> Worth {
+    /// What a value past its freshness is worth to a reader whose leases are this long.
+    pub(crate) fn of_stale(&self, header: &Header, lease: Duration, now: Timestamp) -> Worth {
         let age = now.since(header.fresh_until);
-        let leased = is_leased(header, now);
+        let leased = lease::is_on(header, now, lease);
         if age < self.stale_while_revalidate {
             return Worth::Serve(if leased { Refresh::No } else { Refresh::Background });
         }
@@ -73,15 +80,11 @@ impl Freshness {
     }
 }
 
-/// Whether somebody loads the value, or is to leave it alone.
-pub(crate) fn is_leased(header: &Header, now: Timestamp) -> bool {
-    header.flags.has(Flags::LEASED) && now < header.lease_until
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::entry::Token;
+    use crate::policy::DEFAULT_LEASE;
 
     const NOW: u64 = 1_000_000;
 
@@ -103,7 +106,7 @@ mod tests {
     }
 
     fn stale(freshness: Freshness, seconds: u64, flags: Flags) -> Worth {
-        freshness.of_stale(&header(NOW - seconds * 100, flags), Timestamp::from_ticks(NOW))
+        freshness.of_stale(&header(NOW - seconds * 100, flags), DEFAULT_LEASE, Timestamp::from_ticks(NOW))
     }
 
     #[test]
@@ -128,7 +131,7 @@ mod tests {
     fn an_early_refresh_comes_the_likelier_the_nearer_the_end_and_the_dearer_the_load() {
         let eager = Freshness { early_refresh: 1.0, ..Freshness::default() };
         let worth = |freshness: Freshness, left: u64, unit: f64, flags: Flags| {
-            freshness.of_fresh(&header(NOW + left, flags), || Timestamp::from_ticks(NOW), || unit)
+            freshness.of_fresh(&header(NOW + left, flags), DEFAULT_LEASE, || Timestamp::from_ticks(NOW), || unit)
         };
         let early = Worth::Serve(Refresh::Background);
         // The load took 20 ticks: -ln(1 - 0.5) * 20 is 13.9.

@@ -2,6 +2,7 @@
 
 pub(crate) mod breaker;
 pub(crate) mod freshness;
+pub(crate) mod lease;
 pub(crate) mod ttl;
 
 use std::time::Duration;
@@ -40,6 +41,11 @@ pub(crate) const MAX_RENEWALS: u32 = 57;
 /// A lease is renewed when this share of it is over.
 pub(crate) const RENEW_AFTER: f64 = 1.0 / 3.0;
 
+/// How long a write of a key may take without renewal: while it lasts no value of the key is stored but by its writer.
+/// When a writer is killed, the key is cached again after this long. As with a lease, raising it tolerates longer pauses
+/// of a writer.
+pub(crate) const DEFAULT_WRITE: Duration = DEFAULT_LEASE;
+
 /// Whether callers in other processes wait for the holder of a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Others {
@@ -71,7 +77,7 @@ pub(crate) struct Lock {
 }
 
 /// The longest wait and the longest lease, a day: sums of times stay within what clocks hold.
-const MAX_LOCK_TIME: Duration = Duration::from_secs(24 * 60 * 60);
+pub(crate) const MAX_LOCK_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The shortest lease: one that is over before its holder hears of it protects nothing.
 const MIN_LEASE: Duration = Duration::from_millis(10);

@@ -11,7 +11,11 @@ use bytes::Bytes;
 
 use self::values::{Bound, Values, cost};
 use super::transition::{renew_at, withdraw_at};
-use super::{Admission, Commit, Expiry, LeaseRequest, Leased, Store, Swept, Withdrawal, admit, commits};
+use super::writes::renew_write_at;
+use super::{
+    Admission, Begun, Change, Commit, EndRequest, Ended, Expiry, LeaseRequest, Leased, Store, Swept, Withdrawal,
+    WriteRequest, admit, begin, commits, end,
+};
 use crate::clock::{self, Instant, Timestamp};
 use crate::entry::{Header, Token};
 use crate::error::{Error, ErrorKind};
@@ -26,10 +30,11 @@ const MIN_BYTES: u64 = 64 << 10;
 
 /// A store in this process: bounded, expiring, the least useful entries leave first (`quick_cache`, S3-FIFO).
 ///
-/// Values are in the bounded map. Leases are beside it, in a map that only running fills occupy, so that a full store
-/// forgets values and never that somebody is loading one.
+/// Values are in the bounded map. Leases and WRITEs are beside it, in a map that only running fills and writers occupy, so
+/// that a full store forgets values and never that somebody loads or changes one.
 pub struct Memory {
     values: Values,
+    /// Leases and WRITEs.
     leases: Sharded<HashMap<Arc<str>, Stored>>,
 }
 
@@ -44,9 +49,20 @@ impl Stored {
         clock::now() < self.expires
     }
 
+    /// Whether it is a lease or a WRITE.
     fn is_lease(&self) -> bool {
         Header::decode(&self.bytes).is_some_and(|header| !header.is_value())
     }
+
+    /// How long it has left.
+    fn left(&self) -> Duration {
+        self.expires.saturating_duration_since(clock::now())
+    }
+}
+
+/// The bytes of what is at a key.
+fn bytes(current: Option<&Stored>) -> Option<&[u8]> {
+    current.map(|stored| &stored.bytes[..])
 }
 
 impl Memory {
@@ -163,6 +179,15 @@ impl Shard<'_> {
         }
     }
 
+    /// Writes an entry that comes after this one, with this expiry.
+    fn write_after(&mut self, key: &str, current: Option<&Stored>, bytes: Bytes, expiry: Expiry) {
+        let expires = match (expiry, current) {
+            (Expiry::AtLeast(ttl), Some(current)) => current.expires.max(clock::now() + ttl),
+            (Expiry::In(ttl) | Expiry::AtLeast(ttl), _) => clock::now() + ttl,
+        };
+        self.write(key, bytes, expires);
+    }
+
     fn remove(&mut self, key: &str) {
         self.store.values.remove(key);
         self.leases.remove(key);
@@ -192,32 +217,28 @@ impl Store for Memory {
     async fn lease(&self, key: &str, request: &LeaseRequest) -> Result<Leased, Error> {
         let mut shard = self.shard(key);
         let current = shard.current(key);
-        match (admit(current.as_ref().map(|stored| &stored.bytes[..]), request), current) {
-            (Admission::Grant(bytes, expiry), current) => {
-                let expires = match (expiry, current) {
-                    (Expiry::AtLeast(ttl), Some(current)) => current.expires.max(clock::now() + ttl),
-                    (Expiry::In(ttl) | Expiry::AtLeast(ttl), _) => clock::now() + ttl,
-                };
-                shard.write(key, bytes, expires);
+        match admit(bytes(current.as_ref()), current.as_ref().map(Stored::left), request) {
+            Admission::Grant(bytes, expiry) => {
+                shard.write_after(key, current.as_ref(), bytes, expiry);
                 Ok(Leased::Granted)
             }
-            (Admission::Refuse, current) => Ok(Leased::Found(current.map(|stored| stored.bytes).unwrap_or_default())),
+            Admission::Refuse => Ok(Leased::Found(current.map(|stored| stored.bytes).unwrap_or_default())),
         }
     }
 
     async fn renew(&self, key: &str, token: Token, ttl: Duration) -> Result<bool, Error> {
         let mut shard = self.shard(key);
         let Some(current) = shard.current(key) else { return Ok(false) };
-        let until = Timestamp::monotonic().after(ttl);
-        let Some(bytes) = renew_at(Some(&current.bytes), token, until) else { return Ok(false) };
-        shard.write(key, bytes, current.expires.max(clock::now() + ttl));
+        let now = Timestamp::monotonic();
+        let Some(renewed) = renew_at(Some(&current.bytes), token, now, ttl) else { return Ok(false) };
+        shard.write_after(key, Some(&current), renewed, Expiry::AtLeast(ttl));
         Ok(true)
     }
 
     async fn commit(&self, key: &str, token: Token, entry: Bytes, ttl: Duration) -> Result<Commit, Error> {
         self.fits(key, entry.len())?;
         let mut shard = self.shard(key);
-        if !commits(shard.current(key).as_ref().map(|stored| &stored.bytes[..]), token) {
+        if !commits(bytes(shard.current(key).as_ref()), token) {
             return Ok(Commit::Lost);
         }
         shard.write(key, entry, clock::now() + ttl);
@@ -238,10 +259,37 @@ impl Store for Memory {
         Ok(())
     }
 
-    async fn put(&self, key: &str, entry: Bytes, ttl: Duration) -> Result<(), Error> {
-        self.fits(key, entry.len())?;
-        self.shard(key).write(key, entry, clock::now() + ttl);
-        Ok(())
+    async fn begin_write(&self, key: &str, request: &WriteRequest) -> Result<Token, Error> {
+        let mut shard = self.shard(key);
+        let current = shard.current(key);
+        let Begun { generation, entry, expiry } =
+            begin(bytes(current.as_ref()), current.as_ref().map(Stored::left), request)?;
+        shard.write_after(key, current.as_ref(), entry, expiry);
+        Ok(generation)
+    }
+
+    async fn renew_write(&self, key: &str, writer: Token, ttl: Duration) -> Result<bool, Error> {
+        let mut shard = self.shard(key);
+        let current = shard.current(key);
+        let renewed = renew_write_at(bytes(current.as_ref()), writer, Timestamp::monotonic(), ttl);
+        let Some(renewed) = renewed else { return Ok(false) };
+        shard.write_after(key, current.as_ref(), renewed, Expiry::AtLeast(ttl));
+        Ok(true)
+    }
+
+    async fn end_write(&self, key: &str, request: &EndRequest) -> Result<Ended, Error> {
+        if let Some((entry, _)) = request.value() {
+            self.fits(key, entry.len())?;
+        }
+        let mut shard = self.shard(key);
+        let current = shard.current(key);
+        let (ended, change) = end(bytes(current.as_ref()), request);
+        match change {
+            Change::Write(entry, expiry) => shard.write_after(key, current.as_ref(), entry, expiry),
+            Change::Remove => shard.remove(key),
+            Change::Leave => {}
+        }
+        Ok(ended)
     }
 
     async fn remove(&self, key: &str) -> Result<(), Error> {

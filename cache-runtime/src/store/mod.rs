@@ -10,6 +10,7 @@ mod own;
 pub(crate) mod redis;
 mod sweep;
 mod transition;
+mod writes;
 
 use std::future::Future;
 use std::time::Duration;
@@ -25,6 +26,7 @@ pub(crate) use self::redis::{Node, Watch, sending_on};
 pub use self::sweep::Swept;
 pub(crate) use self::sweep::{Part, Plan, Position, Step};
 pub use self::transition::{Admission, Expiry, Withdrawal, admit, commits, renew, withdraw};
+pub use self::writes::{Begun, Change, EndRequest, Ended, WriteRequest, begin, end, renew_write};
 
 use crate::clock::Timestamp;
 use crate::entry::Header;
@@ -34,11 +36,20 @@ use crate::runtime;
 
 /// A place for entries that several callers, and several processes, share.
 ///
-/// An entry is a string of bytes with an expiry: a 48-byte header and, unless it is only a lease, a payload. A store
-/// need not know the layout: [`admit`], [`renew`], [`commits`] and [`withdraw`] decide what its operations do to
-/// the bytes that are there. What a store must do is make each operation **atomic for its key**: nothing else may
-/// happen to the key between the decision and the write. That, and that an entry is gone when [`remove`](Self::remove)
-/// has returned, is what makes invalidation win against fills in flight.
+/// An entry is a string of bytes with an expiry: a 48-byte header, and what belongs to it. It is a value, a lease, or a
+/// WRITE, which says that the value is being changed. A store need not know the layout: [`admit`], [`renew`], [`commits`],
+/// [`withdraw`], [`begin`], [`renew_write`] and [`end`] decide what its operations do to the bytes that are there. What a
+/// store must do is make each operation **atomic for its key**: nothing else may happen to the key between the decision
+/// and the write. That, and that an entry is gone when [`remove`](Self::remove) has returned, is what makes invalidation
+/// win against fills in flight. Three more things are expected of it:
+///
+/// - Each operation happens at most as often as it is called. An operation that happens after its caller has given it up
+///   does no harm: the tokens see to that.
+/// - An entry is gone when its expiry has passed. A store that may drop entries before that, because it is full, should
+///   drop values and keep leases and WRITEs: without its lease a fill stores nothing, and without its WRITE a writer that
+///   is killed before its end leaves what others have loaded meanwhile.
+/// - A store tells [`admit`] and [`begin`] how long an entry has left. An entry that has no expiry, or longer left than it
+///   can have been given, is displaced.
 ///
 /// Implementations write plain `async fn`s. They need no time-outs: the cache gives each call a deadline and drops the
 /// future at its end. A dropped operation may have happened or not.
@@ -70,8 +81,17 @@ pub trait Store: Send + Sync + 'static {
     /// `hold_off` is not zero, nobody is to load that value for so long.
     fn release(&self, key: &str, token: Token, hold_off: Duration) -> impl Future<Output = Result<(), Error>> + Send;
 
-    /// Stores `entry` for `ttl`, whatever is there: a lease that is there is lost.
-    fn put(&self, key: &str, entry: Bytes, ttl: Duration) -> impl Future<Output = Result<(), Error>> + Send;
+    /// Begins to write: [`begin`] decides. A value or a lease that is there is lost. Returns the generation that
+    /// [`end_write`](Self::end_write) is to name.
+    fn begin_write(&self, key: &str, request: &WriteRequest) -> impl Future<Output = Result<Token, Error>> + Send;
+
+    /// Gives the writer a new lifetime of `ttl` from now, where it is still under way: [`renew_write`] writes it.
+    /// Returns whether it is.
+    fn renew_write(&self, key: &str, writer: Token, ttl: Duration) -> impl Future<Output = Result<bool, Error>> + Send;
+
+    /// Ends a write: [`end`] decides. The writer's value is stored if nothing else has happened to the key since it
+    /// began; otherwise what is there is removed.
+    fn end_write(&self, key: &str, request: &EndRequest) -> impl Future<Output = Result<Ended, Error>> + Send;
 
     /// Removes value and lease together.
     fn remove(&self, key: &str) -> impl Future<Output = Result<(), Error>> + Send;
@@ -140,7 +160,7 @@ impl LeaseRequest {
     }
 
     pub(crate) fn header(&self) -> Header {
-        Header::lease(self.token, self.now.after(self.ttl))
+        Header::lease(self.token, self.now, self.ttl)
     }
 }
 
@@ -264,8 +284,16 @@ impl Store for Backend {
         each!(self, store => store.release(key, token, hold_off))
     }
 
-    async fn put(&self, key: &str, entry: Bytes, ttl: Duration) -> Result<(), Error> {
-        each!(self, store => store.put(key, entry, ttl))
+    async fn begin_write(&self, key: &str, request: &WriteRequest) -> Result<Token, Error> {
+        each!(self, store => store.begin_write(key, request))
+    }
+
+    async fn renew_write(&self, key: &str, writer: Token, ttl: Duration) -> Result<bool, Error> {
+        each!(self, store => store.renew_write(key, writer, ttl))
+    }
+
+    async fn end_write(&self, key: &str, request: &EndRequest) -> Result<Ended, Error> {
+        each!(self, store => store.end_write(key, request))
     }
 
     async fn remove(&self, key: &str) -> Result<(), Error> {

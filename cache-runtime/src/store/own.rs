@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Commit, LeaseRequest, Leased, Store, Swept};
+use super::{Commit, EndRequest, Ended, LeaseRequest, Leased, Store, Swept, WriteRequest};
 use crate::entry::Token;
 use crate::error::Error;
 
@@ -34,7 +34,9 @@ pub(super) trait ErasedStore: Send + Sync {
     fn renew<'f>(&'f self, key: &'f str, token: Token, ttl: Duration) -> BoxFuture<'f, bool>;
     fn commit<'f>(&'f self, key: &'f str, token: Token, entry: Bytes, ttl: Duration) -> BoxFuture<'f, Commit>;
     fn release<'f>(&'f self, key: &'f str, token: Token, hold_off: Duration) -> BoxFuture<'f, ()>;
-    fn put<'f>(&'f self, key: &'f str, entry: Bytes, ttl: Duration) -> BoxFuture<'f, ()>;
+    fn begin_write<'f>(&'f self, key: &'f str, request: &'f WriteRequest) -> BoxFuture<'f, Token>;
+    fn renew_write<'f>(&'f self, key: &'f str, writer: Token, ttl: Duration) -> BoxFuture<'f, bool>;
+    fn end_write<'f>(&'f self, key: &'f str, request: &'f EndRequest) -> BoxFuture<'f, Ended>;
     fn remove<'f>(&'f self, key: &'f str) -> BoxFuture<'f, ()>;
     fn sweep<'f>(&'f self, prefix: &'f str, cursor: u64) -> BoxFuture<'f, Swept>;
 }
@@ -60,8 +62,16 @@ impl<S: Store> ErasedStore for S {
         Box::pin(Store::release(self, key, token, hold_off))
     }
 
-    fn put<'f>(&'f self, key: &'f str, entry: Bytes, ttl: Duration) -> BoxFuture<'f, ()> {
-        Box::pin(Store::put(self, key, entry, ttl))
+    fn begin_write<'f>(&'f self, key: &'f str, request: &'f WriteRequest) -> BoxFuture<'f, Token> {
+        Box::pin(Store::begin_write(self, key, request))
+    }
+
+    fn renew_write<'f>(&'f self, key: &'f str, writer: Token, ttl: Duration) -> BoxFuture<'f, bool> {
+        Box::pin(Store::renew_write(self, key, writer, ttl))
+    }
+
+    fn end_write<'f>(&'f self, key: &'f str, request: &'f EndRequest) -> BoxFuture<'f, Ended> {
+        Box::pin(Store::end_write(self, key, request))
     }
 
     fn remove<'f>(&'f self, key: &'f str) -> BoxFuture<'f, ()> {

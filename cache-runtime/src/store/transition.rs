@@ -7,7 +7,8 @@ use bytes::Bytes;
 
 use super::{LeaseRequest, Take};
 use crate::clock::Timestamp;
-use crate::entry::{self, Flags, Header, Token};
+use crate::entry::{self, Flags, Header, Kind, Token};
+use crate::policy::lease;
 
 /// What becomes of a request for a lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,15 +39,19 @@ pub enum Withdrawal {
     Leave,
 }
 
-/// Decides on a request for a lease, given what is at the key now (expired entries are not). A string that this library
-/// did not write is displaced only where the cache allows that.
+/// Decides on a request for a lease, given what is at the key now (expired entries are not) and how long it has left:
+/// `None` is an entry without an expiry. A string that this library did not write is displaced only where the cache
+/// allows that.
 #[must_use]
-pub fn admit(current: Option<&[u8]>, request: &LeaseRequest) -> Admission {
+pub fn admit(current: Option<&[u8]>, left: Option<Duration>, request: &LeaseRequest) -> Admission {
     let lease = request.header();
     let alone = || Admission::Grant(lease.alone(), Expiry::In(request.ttl()));
     match (current, &request.take) {
         (None, _) => alone(),
         (Some(entry), _) if entry::is_foreign(entry) && !request.overwrites_foreign => Admission::Refuse,
+        (Some(entry), _) if is_over(entry, left) => alone(),
+        // Whatever is stored now may be older than what is being written.
+        (Some(entry), _) if is_write(entry) => Admission::Refuse,
         (Some(entry), Take::Any) => leased_value(entry, &lease, request.ttl()).unwrap_or_else(alone),
         (Some(entry), Take::Refresh(head)) if entry::head(entry) == head => {
             leased_value(entry, &lease, request.ttl()).unwrap_or_else(alone)
@@ -54,6 +59,15 @@ pub fn admit(current: Option<&[u8]>, request: &LeaseRequest) -> Admission {
         (Some(entry), Take::Unusable(head)) if entry::head(entry) == head => alone(),
         (Some(_), _) => Admission::Refuse,
     }
+}
+
+/// Whether the entry is a lease or a write that does not stand.
+fn is_over(entry: &[u8], left: Option<Duration>) -> bool {
+    Header::decode(entry).is_some_and(|header| !header.is_value() && !lease::stands(&header, left))
+}
+
+fn is_write(entry: &[u8]) -> bool {
+    Header::decode(entry).is_some_and(|header| header.kind == Kind::Write)
 }
 
 /// The value with a refresh lease on it, where the entry is a value.
@@ -67,13 +81,17 @@ fn leased_value(entry: &[u8], lease: &Header, ttl: Duration) -> Option<Admission
 /// The entry with the lease of `token` on it until `ttl` from now, where that lease is what is at the key.
 #[must_use]
 pub fn renew(current: Option<&[u8]>, token: Token, ttl: Duration) -> Option<Bytes> {
-    renew_at(current, token, Timestamp::now().after(ttl))
+    renew_at(current, token, Timestamp::now(), ttl)
 }
 
-/// [`renew`], until then.
-pub(super) fn renew_at(current: Option<&[u8]>, token: Token, lease_until: Timestamp) -> Option<Bytes> {
+/// [`renew`], from then on.
+pub(super) fn renew_at(current: Option<&[u8]>, token: Token, now: Timestamp, ttl: Duration) -> Option<Bytes> {
     let header = leased(current, token)?;
-    Some(Header { lease_until, ..header }.over(current?))
+    let renewed = match header.kind {
+        Kind::Value => Header { lease_until: now.after(ttl), ..header },
+        Kind::Lease | Kind::Write => Header::lease(token, now, ttl),
+    };
+    Some(renewed.over(current?))
 }
 
 /// Whether the lease of `token` is what is at the key now: then its holder may write.
@@ -134,8 +152,14 @@ mod tests {
         LeaseRequest::new(Token::random(), Duration::from_secs(1), take, Timestamp::now())
     }
 
+    const SECOND: Duration = Duration::from_secs(1);
+
     fn granted(current: Option<&[u8]>, request: &LeaseRequest) -> Option<(Bytes, Expiry)> {
-        match admit(current, request) {
+        granted_of(current, Some(SECOND), request)
+    }
+
+    fn granted_of(current: Option<&[u8]>, left: Option<Duration>, request: &LeaseRequest) -> Option<(Bytes, Expiry)> {
+        match admit(current, left, request) {
             Admission::Grant(bytes, expiry) => Some((bytes, expiry)),
             Admission::Refuse => None,
         }
@@ -145,7 +169,7 @@ mod tests {
     fn a_lease_is_granted_where_there_is_nothing_and_displaces_only_what_it_may() {
         let (missing, any) = (request(Take::Missing), request(Take::Any));
         let (lease, expiry) = granted(None, &missing).expect("nothing is there");
-        assert_eq!((look(&lease), expiry), (Lookup::Pending(missing.token()), Expiry::In(Duration::from_secs(1))));
+        assert_eq!((look(&lease), expiry), (Lookup::Pending(missing.header()), Expiry::In(SECOND)));
         assert!(granted(Some(&lease), &request(Take::Missing)).is_none());
         assert!(granted(Some(&lease), &any).is_some());
 

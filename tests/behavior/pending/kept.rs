@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use cache_runtime::store::{Commit, LeaseRequest, Leased, Token};
+use cache_runtime::store::{Commit, EndRequest, Ended, LeaseRequest, Leased, Token, WriteRequest};
 use cache_runtime::{Cache, Error, ErrorKind, Store, redis_cached};
 use support::{Events, FailingStore, Mood, RedisServer, built, within};
 use tokio::sync::Notify;
@@ -67,8 +67,16 @@ impl Store for LateAnswer {
         Ok(())
     }
 
-    async fn put(&self, _: &str, _: Bytes, _: Duration) -> Result<(), Error> {
-        Ok(())
+    async fn begin_write(&self, _: &str, request: &WriteRequest) -> Result<Token, Error> {
+        Ok(request.generation())
+    }
+
+    async fn renew_write(&self, _: &str, _: Token, _: Duration) -> Result<bool, Error> {
+        Ok(true)
+    }
+
+    async fn end_write(&self, _: &str, _: &EndRequest) -> Result<Ended, Error> {
+        Ok(Ended::Stored)
     }
 
     async fn remove(&self, _: &str) -> Result<(), Error> {

@@ -8,20 +8,32 @@
 
 mod actor;
 mod world;
+mod writer;
+mod writers;
 
 use self::actor::Role::{self, Fill, Invalidation, Reader, Refresh};
 use self::world::{Rules, Watch, World};
-use super::{Admission, LeaseRequest, Withdrawal, admit, commits, withdraw};
+use super::{Admission, Begun, Change, LeaseRequest, Withdrawal, admit, begin, commits, end, withdraw};
 use crate::entry::{Flags, Header};
 use crate::explore::{Found, explore};
 
 const FILL: Role = Fill { codec: 1 };
 const FOREIGN_FILL: Role = Fill { codec: 2 };
 
-const RULES: Rules = Rules { admit, commits, withdraw };
+const RULES: Rules = Rules {
+    admit,
+    commits,
+    withdraw,
+    begin: |current, left, request| {
+        let Begun { generation, entry, expiry } = begin(current, left, request).expect("nothing at the key is foreign");
+        (generation, Change::Write(entry, expiry))
+    },
+    end,
+    begins_are_sent_again: false,
+};
 
 fn run(rules: Rules, watch: Watch, cast: &[Role]) -> Found {
-    explore(World::new(rules, watch, cast))
+    explore(World::new(rules, watch, 0, cast))
 }
 
 /// Whether everything holds, and in how many states.
@@ -82,7 +94,7 @@ fn a_release_that_removes_nothing_is_found_out() {
 
 #[test]
 fn a_lease_that_displaces_another_one_is_found_out() {
-    let grant: fn(Option<&[u8]>, &LeaseRequest) -> Admission = |_, request| admit(None, request);
+    let grant: fn(Option<&[u8]>, _, &LeaseRequest) -> Admission = |_, _, request| admit(None, None, request);
     let careless = Rules { admit: grant, ..RULES };
     assert!(shows(careless, Watch::Everything, &[FILL, FILL]).contains("takes the lease of"));
 }

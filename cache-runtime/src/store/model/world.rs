@@ -6,20 +6,28 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 
 use super::actor::{Actor, Role, State};
+use super::writer::{self, Command};
 use crate::clock::Timestamp;
-use crate::entry::{self, Flags, Header, LEASE_UNTIL, Lookup, Schema, Sizes, Token, classify};
+use crate::entry::{self, Flags, Header, Kind, LEASE_UNTIL, Lookup, Schema, Sizes, Token, Writing, classify};
 use crate::explore::{Model, Next};
-use crate::store::{Admission, LeaseRequest, Withdrawal};
+use crate::store::{Admission, Change, EndRequest, Ended, LeaseRequest, Withdrawal, WriteRequest};
 
 /// The one key.
 const KEY: &str = "k";
 
+/// Clocks stand still: what is over is given a deadline in the past.
+pub(super) const NOW: Timestamp = Timestamp::from_ticks(1_000_000);
+
 /// The functions under test: those of `transition`, or one of them broken.
 #[derive(Clone, Copy)]
 pub(super) struct Rules {
-    pub(super) admit: fn(Option<&[u8]>, &LeaseRequest) -> Admission,
+    pub(super) admit: fn(Option<&[u8]>, Option<Duration>, &LeaseRequest) -> Admission,
     pub(super) commits: fn(Option<&[u8]>, Token) -> bool,
     pub(super) withdraw: fn(Option<&[u8]>, Token, Duration) -> Withdrawal,
+    pub(super) begin: fn(Option<&[u8]>, Option<Duration>, &WriteRequest) -> (Token, Change),
+    pub(super) end: fn(Option<&[u8]>, &EndRequest) -> (Ended, Change),
+    /// Whether a begin that is not answered is sent again as it is.
+    pub(super) begins_are_sent_again: bool,
 }
 
 /// Which properties are looked at.
@@ -44,12 +52,36 @@ pub(super) struct World {
     /// Who was granted the lease that stands.
     pub(super) holder: Option<usize>,
     pub(super) actors: Vec<Actor>,
+    /// What each has written to the origin between its begin and its end.
+    pub(super) wrote: Vec<u8>,
+    /// The writers, a bit each, whose WRITE was lost while they were under way: expired, evicted, or removed.
+    pub(super) lost: u8,
+    /// The writers of whom a command came late.
+    pub(super) haunted: u8,
+    /// The commands that are still to come, in order.
+    pub(super) late: Vec<Command>,
+    /// How much more may go wrong for writers: a command is late or not answered, a function fails, a writer is killed.
+    pub(super) trouble: u8,
 }
 
 impl World {
-    pub(super) fn new(rules: Rules, watch: Watch, cast: &[Role]) -> Self {
+    pub(super) fn new(rules: Rules, watch: Watch, trouble: u8, cast: &[Role]) -> Self {
         let actors = cast.iter().map(|role| Actor { role: *role, state: State::Idle }).collect();
-        Self { watch, rules, entry: None, stale: false, origin: 0, finished: 0, holder: None, actors }
+        Self {
+            watch,
+            rules,
+            entry: None,
+            stale: false,
+            origin: 0,
+            finished: 0,
+            holder: None,
+            actors,
+            wrote: vec![0; cast.len()],
+            lost: 0,
+            haunted: 0,
+            late: Vec::new(),
+            trouble,
+        }
     }
 
     /// What a reader of this codec finds. Clocks stand still: what is over has been given a deadline in the past.
@@ -73,11 +105,46 @@ impl World {
         if entry[LEASE_UNTIL] != [0; 5] {
             entry[LEASE_UNTIL].fill(0xFF);
         }
-        self.entry = Some(entry.freeze());
+        self.set(Some(entry.freeze()), None);
     }
 
     pub(super) fn remove(&mut self) {
-        (self.entry, self.holder) = (None, None);
+        self.set(None, None);
+        self.holder = None;
+    }
+
+    /// What a writer does to the entry: whatever lease was on it is gone.
+    pub(super) fn apply(&mut self, change: Change, by: usize) {
+        match change {
+            Change::Write(entry, _) => self.set(Some(entry), Some(by)),
+            Change::Remove => self.set(None, Some(by)),
+            Change::Leave => return,
+        }
+        (self.holder, self.stale) = (None, false);
+    }
+
+    /// Puts this into the place of the entry, and takes note of the writers that lose their WRITE by that. A writer must not
+    /// take another one's away, so that is no excuse.
+    pub(super) fn set(&mut self, entry: Option<Bytes>, by: Option<usize>) {
+        let writing = |entry: &Option<Bytes>| entry.as_deref().and_then(Writing::decode);
+        if let Some(before) = writing(&self.entry).filter(|_| by.is_none()) {
+            let after = writing(&entry);
+            for number in 0..self.actors.len() {
+                let is_in = |writing: &Writing| writing.deadline_of(writer::id(number)).is_some();
+                let is_taken = is_in(&before) && !after.as_ref().is_some_and(is_in);
+                if is_taken && matches!(self.actors[number].state, State::Writes(_)) {
+                    self.lost |= 1 << number;
+                }
+            }
+        }
+        self.entry = entry;
+    }
+
+    /// A command of a writer comes later, or never.
+    pub(super) fn delay(&mut self, command: Command) {
+        self.trouble -= 1;
+        self.late.push(command);
+        self.late.sort();
     }
 
     /// Whether the lease on a value is past its deadline: the value is displaced as if it had none.
@@ -86,17 +153,39 @@ impl World {
     }
 
     /// The properties that hold in every state.
-    fn checked(self) -> Result<Self, String> {
+    pub(super) fn checked(self) -> Result<Self, String> {
         if let Some(version) = self.version().filter(|version| *version < self.finished) {
             let finished = self.finished;
             return Err(format!("a read that begins now returns {version}, though {finished} was invalidated"));
         }
+        self.check_writers()?;
         match self.holder {
             Some(holder) if self.actors[holder].state == State::Done => {
                 self.is_wrong(&format!("{} has ended, and its lease is left", self.name(holder))).map(|()| self)
             }
             _ => Ok(self),
         }
+    }
+
+    /// A writer that was killed after it had written has not finished; but no value from before may come back, unless its
+    /// WRITE was lost. One that has ended leaves no place in a WRITE, but by what comes late.
+    fn check_writers(&self) -> Result<(), String> {
+        for (number, actor) in self.actors.iter().enumerate() {
+            let is = |writers: u8| writers & 1 << number != 0;
+            let wrote = self.wrote[number];
+            if actor.state == State::Dead && !is(self.lost) && self.version().is_some_and(|version| version < wrote) {
+                let (who, version) = (self.name(number), self.version());
+                return Err(format!("{version:?} is left behind, though {who} had written {wrote} when it was killed"));
+            }
+            let is_left = || {
+                let writing = self.entry.as_deref().and_then(Writing::decode);
+                writing.is_some_and(|writing| writing.deadline_of(writer::id(number)).is_some())
+            };
+            if actor.state == State::Done && !is(self.haunted) && is_left() {
+                self.is_wrong(&format!("{} has ended, and is still under way", self.name(number)))?;
+            }
+        }
+        Ok(())
     }
 
     /// What should not be, where more than old values is looked at.
@@ -132,15 +221,24 @@ impl World {
         };
         let mut decays = Vec::new();
         let mut decay = |step: &str, then: Self| decays.push(Next { step: step.to_owned(), then: then.checked() });
-        let gone = Self { entry: None, holder: None, ..self.clone() };
+        let mut gone = self.clone();
+        gone.remove();
         let unleased = || {
             let mut entry = BytesMut::from(&entry[..]);
             entry[LEASE_UNTIL].fill(0);
             Self { entry: Some(entry.freeze()), ..self.clone() }
         };
-        if !header.is_value() {
-            decay("the lease expires, or is evicted", gone);
-            return decays;
+        match header.kind {
+            Kind::Value => {}
+            Kind::Lease => {
+                decay("the lease expires, or is evicted", gone);
+                return decays;
+            }
+            Kind::Write => {
+                decay("the write expires, or is evicted", gone);
+                writer::decays(self, &mut decays);
+                return decays;
+            }
         }
         decay("the value expires, or is evicted", gone);
         if header.flags.has(Flags::OUTLIVES) && !self.stale {
@@ -154,16 +252,30 @@ impl World {
 }
 
 impl Model for World {
-    type Key = (Option<Bytes>, bool, u8, u8, Option<usize>, Vec<Actor>);
+    type Key = (Option<Bytes>, bool, (u8, u8), Option<usize>, Vec<Actor>, Vec<u8>, (u8, u8), (Vec<Command>, u8));
 
     fn key(&self) -> Self::Key {
-        (self.entry.clone(), self.stale, self.origin, self.finished, self.holder, self.actors.clone())
+        (
+            self.entry.clone(),
+            self.stale,
+            (self.origin, self.finished),
+            self.holder,
+            self.actors.clone(),
+            self.wrote.clone(),
+            (self.lost, self.haunted),
+            (self.late.clone(), self.trouble),
+        )
     }
 
     fn next(&self) -> Vec<Next<Self>> {
         let mut next = self.decays();
-        for number in 0..self.actors.len() {
-            self.actors[number].next(number, self, &mut next);
+        writer::late(self, &mut next);
+        for (number, actor) in self.actors.iter().enumerate() {
+            // Those of one role are alike: that they begin in order leaves nothing out.
+            let comes_first = |other: &Actor| other.role != actor.role || other.state != State::Idle;
+            if actor.state != State::Idle || self.actors[..number].iter().all(comes_first) {
+                actor.next(number, self, &mut next);
+            }
         }
         next
     }

@@ -14,6 +14,7 @@ mod sweep;
 mod tls;
 mod topology;
 mod url;
+mod write_scripts;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,9 +32,9 @@ use self::route::Question;
 use self::slots::PerRuntime;
 pub(crate) use self::sweep::{ServerId, Survey};
 pub(crate) use self::tls::Tls;
-use super::{Commit, LeaseRequest, Leased, Store, Take};
+use super::{Commit, EndRequest, Ended, LeaseRequest, Leased, Store, Take, WriteRequest};
 use crate::clock::Timestamp;
-use crate::entry::{Header, LEASE_UNTIL, Token};
+use crate::entry::{Header, LEASE_TIMES, LEASE_UNTIL, Token};
 use crate::error::Error;
 use crate::health::Contact;
 
@@ -183,9 +184,9 @@ impl Store for RedisStore {
     }
 
     async fn renew(&self, key: &str, token: Token, ttl: Duration) -> Result<bool, Error> {
-        let until = Header::lease(token, self.now(key).after(ttl)).alone();
+        let renewed = Header::lease(token, self.now(key), ttl).alone();
         let mut command = scripts::RENEW.on(key);
-        command.arg(token.as_bytes()).arg(millis(ttl)).arg(&until[LEASE_UNTIL]);
+        command.arg(token.as_bytes()).arg(millis(ttl)).arg(&renewed[LEASE_TIMES]);
         self.ask(key, Question::script(&scripts::RENEW, &command)).await
     }
 
@@ -197,18 +198,37 @@ impl Store for RedisStore {
     }
 
     async fn release(&self, key: &str, token: Token, hold_off: Duration) -> Result<(), Error> {
-        let until = Header::lease(token, self.now(key).after(hold_off)).alone();
+        let until = Header::lease(token, self.now(key), hold_off).alone();
         let until = if hold_off.is_zero() { &[] } else { &until[LEASE_UNTIL] };
         let mut command = scripts::RELEASE.on(key);
         command.arg(token.as_bytes()).arg(until);
         self.ask::<bool>(key, Question::script(&scripts::RELEASE, &command)).await.map(drop)
     }
 
-    async fn put(&self, key: &str, entry: Bytes, ttl: Duration) -> Result<(), Error> {
-        let mut set = redis::cmd("SET");
-        set.arg(key).arg(&entry[..]).arg("PX").arg(millis(ttl));
-        // Not sent twice: an invalidation may come between the two.
-        self.ask(key, Question::command(&set).once()).await
+    async fn begin_write(&self, key: &str, request: &WriteRequest) -> Result<Token, Error> {
+        let mut command = write_scripts::BEGIN.on(key);
+        command.arg(&request.alone().encode()[..]).arg(millis(request.ttl())).arg(request.overdue().ticks());
+        command.arg(u8::from(request.overwrites_foreign));
+        // Not sent twice: the first one may arrive when this writer has ended, and its generation must not come back. A
+        // caller that asks again does so under another generation.
+        let generation: Option<_> = self.ask(key, Question::script(&write_scripts::BEGIN, &command).once()).await?;
+        generation.map(Token).ok_or_else(Error::foreign)
+    }
+
+    async fn renew_write(&self, key: &str, writer: Token, ttl: Duration) -> Result<bool, Error> {
+        let renewed = WriteRequest::new(writer, writer, ttl, self.now(key)).alone().encode();
+        let mut command = write_scripts::RENEW.on(key);
+        command.arg(&renewed[..]).arg(millis(ttl));
+        self.ask(key, Question::script(&write_scripts::RENEW, &command)).await
+    }
+
+    async fn end_write(&self, key: &str, request: &EndRequest) -> Result<Ended, Error> {
+        let (entry, ttl) = request.value().map_or((&[][..], Duration::ZERO), |(entry, ttl)| (&entry[..], *ttl));
+        let mut command = write_scripts::END.on(key);
+        command.arg(request.writer().as_bytes()).arg(request.generation().as_bytes()).arg(entry).arg(millis(ttl));
+        // Sent twice if need be: the second one finds its own value, or no WRITE of its generation.
+        let ended: u8 = self.ask(key, Question::script(&write_scripts::END, &command)).await?;
+        write_scripts::ended(ended)
     }
 
     async fn remove(&self, key: &str) -> Result<(), Error> {

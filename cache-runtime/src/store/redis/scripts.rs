@@ -1,7 +1,8 @@
 //! The scripts: each touches one key, so a cluster runs them as it is. None runs on a hit.
 //!
-//! They say in Lua what `store::transition` says in Rust. Byte offsets are those of `entry`: the kind at offset 2, the
-//! flags at offset 3 (1 LEASED, 2 OUTLIVES, 4 `HELD_OFF`), then the token and the lease deadline.
+//! They say in Lua what `store::transition` and `store::writes` say in Rust. Byte offsets are those of `entry`: the kind
+//! at offset 2 (0 VALUE, 1 LEASE, 2 WRITE), the flags at offset 3 (1 LEASED, 2 OUTLIVES, 4 `HELD_OFF`, 64 POISONED), then
+//! the token and the lease deadline; the lifetime at offset 22.
 
 use once_cell::sync::Lazy;
 use redis::{Arg, Cmd};
@@ -13,7 +14,7 @@ pub(super) struct Script {
 }
 
 impl Script {
-    fn new(text: &'static str) -> Self {
+    pub(super) fn new(text: &'static str) -> Self {
         Self { text, hash: redis::Script::new(text).get_hash().to_owned() }
     }
 
@@ -37,13 +38,48 @@ impl Script {
     }
 }
 
+/// What scripts that judge an entry begin with: what kind it is, and whether a LEASE or a WRITE stands. The two limits of
+/// what it has left, in milliseconds, are those of `policy::lease`.
+macro_rules! judging {
+    ($body:expr) => {
+        concat!(
+            r"
+            local function number(bytes, first, last)
+                local number = 0
+                for at = first, last do
+                    number = number * 256 + string.byte(bytes, at)
+                end
+                return number
+            end
+
+            local function kind_of(head)
+                if #head ~= 48 or string.sub(head, 1, 2) ~= '\202\2' or string.byte(head, 30) ~= 0 then
+                    return nil
+                end
+                local kind, flags = string.byte(head, 3, 4)
+                local is_known = kind == 0 and flags < 64 or kind == 1 and flags == 1
+                    or kind == 2 and (flags == 0 or flags == 64)
+                return is_known and kind or nil
+            end
+
+            local function stands(head)
+                local left = redis.call('PTTL', KEYS[1])
+                return left >= 0 and left <= math.min(number(head, 23, 26) * 10, 86400000) + 1000
+            end
+            ",
+            $body
+        )
+    };
+}
+pub(super) use judging;
+
 /// Takes the lease (nil), or returns the entry that is there.
 ///
 /// `ARGV`: the lease as an entry, its milliseconds, what it may displace (`missing`, `unusable`, `refresh`, `any`), for
 /// `unusable` and `refresh` the first bytes of what it displaces, and whether that may be a string that this library did
 /// not write (`1`). Such a string does not begin with the byte 202; of an empty one the range is that of a missing key.
 pub(super) static LEASE: Lazy<Script> = Lazy::new(|| {
-    Script::new(
+    Script::new(judging!(
         r"
         local head = redis.call('GETRANGE', KEYS[1], 0, 47)
         if head == '' and redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2], 'NX') then
@@ -52,23 +88,28 @@ pub(super) static LEASE: Lazy<Script> = Lazy::new(|| {
         if string.byte(head) ~= 202 and ARGV[5] ~= '1' then
             return redis.call('GET', KEYS[1])
         end
-        if ARGV[3] == 'any' or (ARGV[3] == 'refresh' and head == ARGV[4]) then
-            local flags = string.byte(head, 4) or 128
-            if #head == 48 and string.sub(head, 1, 3) == '\202\2\0' and flags < 128 then
-                local leased = string.char(bit.bor(bit.band(flags, 123), 3)) .. string.sub(ARGV[1], 5, 17)
-                redis.call('SETRANGE', KEYS[1], 3, leased)
-                if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then
-                    redis.call('PEXPIRE', KEYS[1], ARGV[2])
+        local kind = kind_of(head)
+        local is_over = (kind == 1 or kind == 2) and not stands(head)
+        if not is_over then
+            local take = ARGV[3]
+            if kind ~= 2 and (take == 'any' or (take == 'refresh' and head == ARGV[4])) then
+                if kind == 0 then
+                    local flags = string.byte(head, 4)
+                    local leased = string.char(bit.bor(bit.band(flags, 123), 3)) .. string.sub(ARGV[1], 5, 17)
+                    redis.call('SETRANGE', KEYS[1], 3, leased)
+                    if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then
+                        redis.call('PEXPIRE', KEYS[1], ARGV[2])
+                    end
+                    return false
                 end
-                return false
+            elseif kind == 2 or not (take == 'unusable' and head == ARGV[4]) then
+                return redis.call('GET', KEYS[1])
             end
-        elseif not (ARGV[3] == 'unusable' and head == ARGV[4]) then
-            return redis.call('GET', KEYS[1])
         end
         redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
         return false
-        ",
-    )
+        "
+    ))
 });
 
 /// What the scripts of a lease's holder begin with: they return 0 where the lease is not that of `ARGV[1]`.
@@ -96,15 +137,16 @@ pub(super) static COMMIT: Lazy<Script> = Lazy::new(|| {
     ))
 });
 
-/// Lets the lease live for at least `ARGV[2]` milliseconds more; its deadline in the header becomes `ARGV[3]`: who waits
-/// for its end looks there.
+/// Lets the lease live for at least `ARGV[2]` milliseconds more. `ARGV[3]` is its new deadline in the header, where those
+/// look that wait for its end, up to the new lifetime; only the deadline is that of a lease on a value.
 pub(super) static RENEW: Lazy<Script> = Lazy::new(|| {
     Script::new(held!(
         r"
         if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then
             redis.call('PEXPIRE', KEYS[1], ARGV[2])
         end
-        redis.call('SETRANGE', KEYS[1], 12, ARGV[3])
+        local times = string.byte(head, 1) == 0 and string.sub(ARGV[3], 1, 5) or ARGV[3]
+        redis.call('SETRANGE', KEYS[1], 12, times)
         return 1
         "
     ))
@@ -148,3 +190,15 @@ pub(super) static SWEEP: Lazy<Script> = Lazy::new(|| {
         ",
     )
 });
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::MAX_LOCK_TIME;
+    use crate::policy::lease::TOLERANCE;
+
+    #[test]
+    fn the_limits_of_what_stands_are_those_of_the_policy() {
+        let limits = format!("{}) + {}", MAX_LOCK_TIME.as_millis(), TOLERANCE.as_millis());
+        assert!(LEASE.text.contains(&limits), "the script does not say {limits}");
+    }
+}

@@ -1,0 +1,54 @@
+//! Which leases stand. A lease that does not is displaced, whoever holds it: otherwise a key whose expiry was removed, or
+//! whose server was set back in time, would not be cached again.
+//!
+//! # Two judges
+//!
+//! The store decides, by how long the key has left: it knows that for certain, and no clock but its own matters. The
+//! header says how long the lease lasts without renewal, so a key that has longer left than that, or no expiry at all,
+//! was not left as the lease wrote it. A reader knows the header alone. By its own idea of the store's time, which may be
+//! wrong by what a clock was moved since its connection was made, it only decides whether the store should be asked: the
+//! answer costs one command when the reader was wrong.
+
+use std::time::Duration;
+
+use super::MAX_LOCK_TIME;
+use super::freshness::RETRY_AFTER;
+use crate::clock::{self, Timestamp};
+use crate::entry::{Flags, Header};
+
+/// How far apart two clocks that should agree may be. A lease is displaced this long after it should have been over.
+/// Raising it tolerates clocks that are corrected by more at once, and makes callers wait for longer for a lease that
+/// nobody holds.
+pub(crate) const TOLERANCE: Duration = Duration::from_secs(1);
+
+/// How many of its own leases a function expects another process to ask for at once: two functions that share a key, or
+/// two versions of one, may have leases of different length.
+const LONGEST_OTHER: u32 = 20;
+
+/// Whether a LEASE or a WRITE stands whose key has this much time left; `None` is a key without an expiry.
+pub(crate) fn stands(header: &Header, left: Option<Duration>) -> bool {
+    left.is_some_and(|left| left <= lasts(header) + TOLERANCE)
+}
+
+/// Whether a LEASE or a WRITE should be over by now, or has a deadline that nobody can have given it: whether the store
+/// is to be asked.
+pub(crate) fn is_doubtful(header: &Header, now: Timestamp) -> bool {
+    header.lease_until.after(TOLERANCE) < now || now.after(lasts(header) + TOLERANCE) < header.lease_until
+}
+
+/// How long a LEASE or a WRITE lasts without renewal.
+fn lasts(header: &Header) -> Duration {
+    clock::from_ticks(header.lifetime.into()).min(MAX_LOCK_TIME)
+}
+
+/// Whether a refresh lease on a value stands, or the cooldown after a failed one, for a reader whose own leases are this
+/// long. A deadline that is very far away was set before the server's clock was set back.
+pub(crate) fn is_on(header: &Header, now: Timestamp, lease: Duration) -> bool {
+    let furthest = lease.saturating_mul(LONGEST_OTHER).max(RETRY_AFTER) + TOLERANCE;
+    header.flags.has(Flags::LEASED) && now < header.lease_until && header.lease_until <= now.after(furthest)
+}
+
+/// What was to be over before this is over, whatever clock it went by.
+pub(crate) fn overdue(now: Timestamp) -> Timestamp {
+    now.before(TOLERANCE)
+}
