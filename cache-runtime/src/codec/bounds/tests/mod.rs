@@ -137,6 +137,25 @@ fn variants_are_levels() {
     }
 }
 
+#[cfg(feature = "json")]
+#[test]
+fn what_serde_may_buffer_has_fewer_levels() {
+    fn refused_past_them<C: Codec>() -> String {
+        let nested = |levels| (0..levels).fold(serde_json::Value::Null, |inner, _| serde_json::json!([inner]));
+        let (most, mut bytes) = (nested(LEVELS / BUFFERED_LEVELS), Vec::new());
+        encode_readable::<C, _>(&most, &mut bytes).expect("it is within the bound");
+        assert_eq!(decode::<C, serde_json::Value>(&bytes).expect("it is within the bound"), most);
+        let error = encode_readable::<C, _>(&nested(LEVELS / BUFFERED_LEVELS + 1), &mut Vec::new());
+        error.expect_err("it is past the bound").to_string()
+    }
+    for error in [refused_past_them::<MessagePack>(), refused_past_them::<crate::codec::Json>()] {
+        assert!(error.contains("40 where it is buffered"), "{error}");
+    }
+    // Whatever a codec of the user's own makes of it.
+    let error = refused_past_them::<Own>();
+    assert!(error.contains("cannot be decoded"), "{error}");
+}
+
 /// Gives up on what it cannot read, and goes on with nothing.
 #[derive(Debug, PartialEq, Serialize)]
 #[serde(transparent)]
