@@ -14,14 +14,14 @@ use crate::mutate::fuzz;
 
 /// Shows what the test put there, and keeps what is stored.
 #[derive(Default)]
-struct Shown {
-    entry: Mutex<Option<Bytes>>,
-    stored: Mutex<Option<Bytes>>,
+pub(crate) struct Shown {
+    pub(crate) entry: Mutex<Option<Bytes>>,
+    pub(crate) stored: Mutex<Option<Bytes>>,
 }
 
-struct Shelf(std::sync::Arc<Shown>);
+pub(crate) struct Shelf(pub(crate) std::sync::Arc<Shown>);
 
-fn set(place: &Mutex<Option<Bytes>>, entry: Option<Bytes>) -> Option<Bytes> {
+pub(crate) fn set(place: &Mutex<Option<Bytes>>, entry: Option<Bytes>) -> Option<Bytes> {
     std::mem::replace(&mut *place.lock().unwrap_or_else(PoisonError::into_inner), entry)
 }
 

@@ -13,4 +13,5 @@ mod entries;
 #[path = "../../cache-macros/src/key_template.rs"]
 mod key_template;
 mod mutate;
+mod nested;
 mod templates;

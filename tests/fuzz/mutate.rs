@@ -85,7 +85,7 @@ const TELLING: [&[u8]; 12] = [
 
 fn mutate(input: &mut Vec<u8>, seeds: &[Vec<u8>], numbers: &mut Numbers) {
     let (at, range) = (numbers.below(input.len() + 1), numbers.range(input.len()));
-    match numbers.below(8) {
+    match numbers.below(9) {
         0 | 1 if at < input.len() => input[at] ^= 1 << numbers.below(8),
         2 if at < input.len() => input[at] = u8::try_from(numbers.below(256)).unwrap_or_default(),
         3 => drop(input.splice(at..at, numbers.pick(&TELLING).iter().copied())),
@@ -96,6 +96,10 @@ fn mutate(input: &mut Vec<u8>, seeds: &[Vec<u8>], numbers: &mut Numbers) {
         }
         5 => drop(input.drain(range)),
         6 => input.truncate(at),
+        7 if !range.is_empty() => {
+            let (part, most) = (input[range].to_vec(), MAX_LEN);
+            input.splice(at..at, part.repeat(numbers.below(most / part.len() + 1)));
+        }
         _ => {
             let other = numbers.pick(seeds);
             let part = other[numbers.range(other.len())].to_vec();

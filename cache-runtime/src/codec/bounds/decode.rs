@@ -11,7 +11,7 @@ use serde::de::{
 };
 
 use super::parts::Parts;
-use super::{BUFFERED_LEVELS, Meter, Metered};
+use super::{BUFFERED_LEVELS, EXPECTED, Meter, Metered};
 
 /// A value that a codec of the user's own decodes, which takes a type and no seed.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ impl<T> Bounded<T> {
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Bounded<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let meter = Meter::new();
+        let meter = Meter::new(EXPECTED);
         let value = Metered::new(PhantomData, &meter).deserialize(deserializer)?;
         Ok(Self { value, meter })
     }

@@ -19,6 +19,8 @@ pub struct Meter {
     levels: Cell<u32>,
     /// How many more elements may take no bytes.
     free: Cell<usize>,
+    /// How many elements of a list a type may be told to expect.
+    expected: usize,
     /// Whether anything that takes bytes was called for since this was last set to `false`.
     paid: Cell<bool>,
     passed: Cell<Option<Bound>>,
@@ -62,13 +64,15 @@ pub(in crate::codec) fn address() -> usize {
 }
 
 impl Meter {
-    pub(super) fn new() -> Self {
+    /// Begins a measurement of a value that has no more elements than `expected`, those that take no bytes aside.
+    pub(super) fn new(expected: usize) -> Self {
         Self {
             began: address(),
             stack: Cell::new(PLAIN_STACK),
             level: Cell::new(0),
             levels: Cell::new(PLAIN_LEVELS),
             free: Cell::new(FREE),
+            expected,
             paid: Cell::new(false),
             passed: Cell::new(None),
         }
@@ -102,6 +106,12 @@ impl Meter {
     #[inline]
     pub(super) fn leave(&self, levels: u32) {
         self.level.set(self.level.get() - levels);
+    }
+
+    /// What a type is told of the length that a list claims. It may allocate for all of that before the first element.
+    #[inline]
+    pub(super) fn expects(&self, hint: Option<usize>) -> Option<usize> {
+        hint.map(|hint| hint.min(self.expected))
     }
 
     /// Notes a call for something that takes at least a byte in any format.

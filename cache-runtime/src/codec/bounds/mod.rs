@@ -88,8 +88,8 @@ const PLAIN_STACK: usize = 16 << 10;
 /// How many elements of lists and maps may take no bytes, such as `()`. Raising it lengthens what a forged length costs.
 const FREE: usize = 1 << 16;
 
-/// The most elements of a list that a type is told to expect. The length is only claimed, and a type may allocate for
-/// all of it at once; a longer list grows as it is read.
+/// The most elements of a list that a type is told to expect by a codec of the user's own, whose bytes may be packed. This
+/// crate's codecs tell of no more elements than there are bytes. A longer list grows as it is read.
 const EXPECTED: usize = 1 << 16;
 
 /// A value, a seed or a part of a format, and the meter that it is measured by.
@@ -108,7 +108,7 @@ impl<'m, X> Metered<'m, X> {
 
 /// Reads a value from exactly these bytes, within the bounds.
 pub(super) fn decode<C: Codec, T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
-    let meter = Meter::new();
+    let meter = Meter::new(bytes.len());
     let decoded = C::decode_within(bytes, &meter);
     // A type may have ignored the error, and made another value of what it had.
     meter.passed().map_or(decoded, |bound| Err(past::<T>("decode", bound)))
@@ -129,8 +129,9 @@ where
     if write::<C, T>(value, out)?.levels() <= PLAIN_LEVELS {
         return Ok(());
     }
-    let meter = Meter::new();
-    let read = C::decode_within::<T>(out.get(start..).unwrap_or_default(), &meter);
+    let bytes = out.get(start..).unwrap_or_default();
+    let meter = Meter::new(bytes.len());
+    let read = C::decode_within::<T>(bytes, &meter);
     match meter.passed().or((meter.stack() > STORED_STACK).then_some(Bound::StoredStack)) {
         Some(bound) => Err(past::<T>("encode", bound)),
         None => read.map(drop).map_err(|cause| {
@@ -141,7 +142,7 @@ where
 }
 
 fn write<C: Codec, T: Serialize>(value: &T, out: &mut Vec<u8>) -> Result<Meter, Error> {
-    let meter = Meter::new();
+    let meter = Meter::new(0);
     let encoded = C::encode_within(value, out, &meter);
     match meter.passed() {
         Some(bound) => Err(past::<T>("encode", bound)),

@@ -2,7 +2,7 @@
 
 use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess};
 
-use super::{EXPECTED, Meter, Metered};
+use super::{Meter, Metered};
 
 /// How many parts are read before it is first asked whether they took bytes.
 const FIRST_CHUNK: usize = 16;
@@ -65,7 +65,7 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Parts<'_, A> {
 
     #[inline]
     fn size_hint(&self) -> Option<usize> {
-        self.access.size_hint().map(|hint| hint.min(EXPECTED))
+        self.meter.expects(self.access.size_hint())
     }
 }
 
@@ -102,6 +102,6 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Parts<'_, A> {
 
     #[inline]
     fn size_hint(&self) -> Option<usize> {
-        self.access.size_hint().map(|hint| hint.min(EXPECTED))
+        self.meter.expects(self.access.size_hint())
     }
 }

@@ -31,7 +31,7 @@ impl Codec for Own {
 
 fn encoded<C: Codec, T: Serialize>(value: &T) -> Vec<u8> {
     let mut out = Vec::new();
-    let meter = Meter::new();
+    let meter = Meter::new(0);
     C::encode_within(value, &mut out, &meter).expect("it encodes");
     assert_eq!(meter.passed(), None);
     out
@@ -135,6 +135,25 @@ fn variants_are_levels() {
             encode::<C, _>(&nested(LEVELS / levels + 1), &mut bytes).expect_err("it is past the bound");
         });
     }
+}
+
+#[cfg(feature = "json")]
+#[test]
+fn what_serde_may_buffer_has_fewer_levels() {
+    fn refused_past_them<C: Codec>() -> String {
+        let nested = |levels| (0..levels).fold(serde_json::Value::Null, |inner, _| serde_json::json!([inner]));
+        let (most, mut bytes) = (nested(LEVELS / BUFFERED_LEVELS), Vec::new());
+        encode_readable::<C, _>(&most, &mut bytes).expect("it is within the bound");
+        assert_eq!(decode::<C, serde_json::Value>(&bytes).expect("it is within the bound"), most);
+        let error = encode_readable::<C, _>(&nested(LEVELS / BUFFERED_LEVELS + 1), &mut Vec::new());
+        error.expect_err("it is past the bound").to_string()
+    }
+    for error in [refused_past_them::<MessagePack>(), refused_past_them::<crate::codec::Json>()] {
+        assert!(error.contains("40 where it is buffered"), "{error}");
+    }
+    // Whatever a codec of the user's own makes of it.
+    let error = refused_past_them::<Own>();
+    assert!(error.contains("cannot be decoded"), "{error}");
 }
 
 /// Gives up on what it cannot read, and goes on with nothing.
@@ -305,7 +324,7 @@ fn elements_that_take_no_bytes_are_bound_when_they_are_stored() {
 
 #[cfg(feature = "postcard")]
 #[test]
-fn a_type_is_told_to_expect_no_more_than_a_bound() {
+fn a_type_is_told_to_expect_no_more_elements_than_there_can_be() {
     /// What a type was told to expect.
     #[derive(Debug, PartialEq)]
     struct Told(Option<usize>);
@@ -324,9 +343,11 @@ fn a_type_is_told_to_expect_no_more_than_a_bound() {
             deserializer.deserialize_map(Asks)
         }
     }
-    for (claimed, told) in [(7, 7), (EXPECTED as u64, EXPECTED), (u64::MAX, EXPECTED)] {
-        let bytes = encoded::<crate::codec::Postcard, _>(&claimed);
-        assert_eq!(decode::<crate::codec::Postcard, Told>(&bytes).expect("the claim alone"), Told(Some(told)));
+    // A byte for the length, and no elements.
+    assert_eq!(of_length::<crate::codec::Postcard, Told>(1).expect("the length alone"), Told(Some(1)));
+    assert_eq!(of_length::<crate::codec::Postcard, Told>(100).expect("the length alone"), Told(Some(1)));
+    for (claimed, told) in [(7, 7), (EXPECTED, EXPECTED), (usize::MAX, EXPECTED)] {
+        assert_eq!(of_length::<OwnPostcard, Told>(claimed).expect("the length alone"), Told(Some(told)));
     }
 }
 

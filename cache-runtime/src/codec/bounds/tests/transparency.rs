@@ -131,7 +131,7 @@ fn asks<'de, D: Deserializer<'de>>(log: &mut Log, how: u8, deserializer: D) -> R
 /// The log of one deserializer beside that of the same one under measurement.
 macro_rules! assert_alike {
     ($how:expr, $deserializer:expr) => {{
-        let (mut plain, mut measured, meter) = (Log::new(), Log::new(), Meter::new());
+        let (mut plain, mut measured, meter) = (Log::new(), Log::new(), Meter::new(usize::MAX));
         let outcome = asks(&mut plain, $how, $deserializer).map_err(|error| error.to_string());
         let same = asks(&mut measured, $how, Metered::new($deserializer, &meter)).map_err(|error| error.to_string());
         assert_eq!((measured, same), (plain, outcome), "asked in way {}", $how);
