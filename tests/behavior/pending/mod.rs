@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use cache_runtime::store::{Commit, LeaseRequest, Leased, Swept, Token};
+use cache_runtime::store::{Commit, EndRequest, Ended, LeaseRequest, Leased, Swept, Token, WriteRequest};
 use cache_runtime::{Cache, CacheBuilder, Error, ErrorKind, Store, redis_cached};
 use futures_util::future::join_all;
 use redis::aio::MultiplexedConnection;
@@ -68,8 +68,16 @@ impl<R: Rules> Store for Ruled<R> {
         self.entries.release(key, token, hold_off).await
     }
 
-    async fn put(&self, key: &str, entry: Bytes, ttl: Duration) -> Result<(), Error> {
-        self.entries.put(key, entry, ttl).await
+    async fn begin_write(&self, key: &str, request: &WriteRequest) -> Result<Token, Error> {
+        self.entries.begin_write(key, request).await
+    }
+
+    async fn renew_write(&self, key: &str, writer: Token, ttl: Duration) -> Result<bool, Error> {
+        self.entries.renew_write(key, writer, ttl).await
+    }
+
+    async fn end_write(&self, key: &str, request: &EndRequest) -> Result<Ended, Error> {
+        self.entries.end_write(key, request).await
     }
 
     async fn remove(&self, key: &str) -> Result<(), Error> {

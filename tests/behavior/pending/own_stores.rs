@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use cache_runtime::store::{Commit, LeaseRequest, Leased, Swept, Token};
+use cache_runtime::store::{Commit, EndRequest, Ended, LeaseRequest, Leased, Swept, Token, WriteRequest};
 use cache_runtime::{Cache, Error, Memory, Store, Sweep};
 use support::{Events, FailingStore, Mood, Origin, built};
 use tokio::sync::Semaphore;
@@ -124,8 +124,16 @@ impl Store for Wrapped {
         self.0.release(key, token, hold_off).await
     }
 
-    async fn put(&self, key: &str, entry: Bytes, ttl: Duration) -> Result<(), Error> {
-        self.0.put(key, entry, ttl).await
+    async fn begin_write(&self, key: &str, request: &WriteRequest) -> Result<Token, Error> {
+        self.0.begin_write(key, request).await
+    }
+
+    async fn renew_write(&self, key: &str, writer: Token, ttl: Duration) -> Result<bool, Error> {
+        self.0.renew_write(key, writer, ttl).await
+    }
+
+    async fn end_write(&self, key: &str, request: &EndRequest) -> Result<Ended, Error> {
+        self.0.end_write(key, request).await
     }
 
     async fn remove(&self, _: &str) -> Result<(), Error> {
