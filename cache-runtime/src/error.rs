@@ -23,6 +23,9 @@ pub enum ErrorKind {
     Codec,
     /// A value is longer than the cache's `max_entry_bytes`.
     TooLarge,
+    /// Not a failure of the cache: the function failed, in the run of another caller that this one waited for. Only under
+    /// `share_errors = true`. The text is that of the function's own error.
+    Failed,
 }
 
 impl ErrorKind {
@@ -36,13 +39,15 @@ impl ErrorKind {
             Self::Rejected => "rejected",
             Self::Codec => "codec",
             Self::TooLarge => "too large",
+            Self::Failed => "failed",
         }
     }
 }
 
-/// A failure of the cache, never of the cached function.
+/// A failure of the cache, and of the cached function only where its kind is [`ErrorKind::Failed`].
 ///
-/// Its text never contains a password: URLs are redacted before they get here.
+/// Its text never contains a password: URLs are redacted before they get here. The text of an [`ErrorKind::Failed`] is the
+/// function's own.
 pub struct Error {
     kind: ErrorKind,
     context: String,

@@ -92,6 +92,9 @@ pub(super) fn hooks(args: &Args, kind: &Ident, returned: Span) -> Option<TokenSt
             calls.call(name, method, &quote!(()));
         }
     }
+    if let Some(name) = args.shares_errors() {
+        calls.call(name, "share_errors", &quote!(()));
+    }
     if let Some(Arg { name, .. }) = &args.timeout {
         let at = name.span().resolved_at(Span::mixed_site());
         let private = private(args, at);

@@ -60,7 +60,7 @@ pub(crate) async fn report(config: &Config, year: u16) -> Result<Report, Error> 
     let __body = ::core::pin::pin!(__body);
     crate::facade::cache::__private::read_or_fail(
             __plan,
-            crate::facade::cache::__private::kind_of(&__body).kind(),
+            crate::facade::cache::__private::kind_of(&__body).kind().compared(),
             __body,
         )
         .await

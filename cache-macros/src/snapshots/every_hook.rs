@@ -47,7 +47,7 @@ async fn user(config: &Config, id: u64) -> Result<Option<User>, DbError> {
         config.db.user(id).await
     };
     let __body = ::core::pin::pin!(__body);
-    let __kind = ::cache_runtime::__private::kind_of(&__body).kind();
+    let __kind = ::cache_runtime::__private::kind_of(&__body).kind().compared();
     ::cache_runtime::__private::read_with(
             __plan,
             ::cache_runtime::__private::hooks(__kind)

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Cache, Shared};
+use super::{Cache, Shared, Templates};
 use crate::codec::{BuiltInCodec, Format, Sealed};
 use crate::engine::{DEFAULT_REFRESHES, Engine, Limits, OutagePlan};
 use crate::entry::{MAX_MAX_ENTRY, MIN_MAX_ENTRY, Sizes};
@@ -242,7 +242,8 @@ impl CacheBuilder {
         let limits =
             Limits { deadline: self.deadline, refreshes: self.refreshes, outage: self.outage, sizes: self.sizes };
         let engine = Engine::new(backend, self.format, limits);
-        let shared = Shared { engine, prefix: prefix.into(), ttl: self.ttl, jitter: self.jitter, enabled };
+        let (prefix, templates) = (prefix.into(), Templates::default());
+        let shared = Shared { engine, prefix, ttl: self.ttl, jitter: self.jitter, enabled, templates };
         Cache { shared: Arc::new(shared) }
     }
 

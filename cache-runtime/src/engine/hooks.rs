@@ -4,7 +4,7 @@
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use super::kind::{CachesFailures, CachesNone, FailClosed, Kind, Output};
+use super::kind::{CachesFailures, CachesNone, FailClosed, Kind, Output, Shared, SharesErrors};
 use crate::codec::{Coding, Format};
 use crate::error::Error;
 
@@ -15,7 +15,7 @@ pub type MadeOf<K> = Option<fn(Error) -> Output<K>>;
 pub trait Hooks {
     /// The kind.
     type Kind: Kind;
-    /// How its errors are stored.
+    /// How its errors are stored, and shared by the callers of one run.
     type Failures: FailureCoding<Self::Kind>;
 
     /// Whether a value is to be stored.
@@ -39,7 +39,7 @@ pub trait Hooks {
     }
 }
 
-/// How a kind's errors are stored and read back, if they are.
+/// How a kind's errors are stored and read back, if they are, and how the callers of one run share them.
 pub trait FailureCoding<K: Kind> {
     /// The fingerprint of the error's type; none where errors are not stored.
     #[must_use]
@@ -64,6 +64,16 @@ pub trait FailureCoding<K: Kind> {
     fn decode<C: Coding>(_format: Format, _payload: &[u8]) -> Result<Option<Output<K>>, Error> {
         Ok(None)
     }
+
+    /// The error of an output, as waiting callers get it; none where they cannot have it.
+    fn share(output: &Output<K>) -> Option<Shared> {
+        K::share(output)
+    }
+
+    /// The output of an error that another caller shares; none where it is another function's.
+    fn shared(error: &Shared) -> Option<Output<K>> {
+        K::shared(error)
+    }
 }
 
 /// Errors are not stored.
@@ -87,6 +97,32 @@ impl<K: CachesFailures> FailureCoding<K> for Stored {
 
     fn decode<C: Coding>(format: Format, payload: &[u8]) -> Result<Option<Output<K>>, Error> {
         K::decode_failure::<C>(format, payload).map(Some)
+    }
+}
+
+/// Errors are shared, be it as their text: `share_errors = true`. `F` says how they are stored.
+#[derive(Debug)]
+pub struct InText<F>(PhantomData<F>);
+
+impl<K: SharesErrors, F: FailureCoding<K>> FailureCoding<K> for InText<F> {
+    fn fingerprint() -> Option<u32> {
+        F::fingerprint()
+    }
+
+    fn encode<C: Coding>(format: Format, output: &Output<K>, out: &mut Vec<u8>) -> Result<(), Error> {
+        F::encode::<C>(format, output, out)
+    }
+
+    fn decode<C: Coding>(format: Format, payload: &[u8]) -> Result<Option<Output<K>>, Error> {
+        F::decode::<C>(format, payload)
+    }
+
+    fn share(output: &Output<K>) -> Option<Shared> {
+        K::share_error(output)
+    }
+
+    fn shared(error: &Shared) -> Option<Output<K>> {
+        K::shared_error(error)
     }
 }
 
@@ -173,6 +209,16 @@ impl<K: Kind, F, W, T> Hooked<K, F, W, T> {
     pub fn failures(self) -> Hooked<K, Stored, W, T>
     where
         K: CachesFailures,
+    {
+        let Self { wants, ttl, refusal, late, failures: _ } = self;
+        Hooked { wants, ttl, refusal, late, failures: PhantomData }
+    }
+
+    /// `share_errors = true`: waiting callers can have the error of the run that they waited for.
+    #[must_use]
+    pub fn share_errors(self) -> Hooked<K, InText<F>, W, T>
+    where
+        K: SharesErrors,
     {
         let Self { wants, ttl, refusal, late, failures: _ } = self;
         Hooked { wants, ttl, refusal, late, failures: PhantomData }

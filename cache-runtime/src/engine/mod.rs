@@ -30,6 +30,7 @@ mod model;
 mod outage;
 mod owed;
 mod read;
+mod round_trip;
 mod sight;
 mod single_flight;
 mod wait;
@@ -47,14 +48,16 @@ pub(crate) use self::call::Call;
 pub(crate) use self::detached::Detached;
 pub use self::hooks::{FailureCoding, Hooked, Hooks, MadeOf, OrFail, hooks};
 pub use self::kind::{
-    CachesFailures, CachesNone, FailClosed, Fails, Fallible, FallibleOptional, Kind, Loaded, Optional, Output, Plain,
-    Shared, Sharing, Value,
+    CachesFailures, CachesNone, Compared, FailClosed, Fails, Fallible, FallibleOptional, Kind, Loaded, Optional,
+    Output, Plain, Shared, SharesErrors, Sharing, Value,
 };
 pub(crate) use self::outage::Plan as OutagePlan;
 use self::outage::{Asked, Outage};
 use self::owed::Owed;
 pub(crate) use self::read::Read;
+pub use self::round_trip::RoundTrip;
 use self::single_flight::SingleFlight;
+use crate::cache::Constants;
 use crate::codec::{Coding, Format};
 use crate::entry::{self, Expected, Lookup, Schema, Sizes};
 use crate::error::{Error, ErrorKind};
@@ -181,4 +184,6 @@ pub(crate) struct Request {
     pub(crate) none_ttl: Option<Duration>,
     /// How long an error is stored.
     pub(crate) err_ttl: Option<Duration>,
+    /// How the key template is written, where it has constants.
+    pub(crate) constants: Option<Constants>,
 }

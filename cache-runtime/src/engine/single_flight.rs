@@ -21,7 +21,7 @@ use crate::entry::Token;
 use crate::sharded::Sharded;
 
 /// A point in the order of events in this process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Moment(u64);
 
 /// Since when, and under which lease, a value was asked for.
