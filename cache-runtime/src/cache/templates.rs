@@ -138,11 +138,16 @@ impl Templates {
         let second = User::of(used);
         let mut uses = self.uses.write().unwrap_or_else(PoisonError::into_inner);
         let users = uses.by_pattern.entry(pattern(&second.template)).or_default();
-        let known = users.iter().position(|known| known.is_the_same_as(&second));
-        let before = known.unwrap_or(users.len());
-        let first = users.iter().take(before).find(|first| second.clashes_with(first)).cloned();
-        if known.is_none() {
-            users.push(second.clone());
+        let known = users.iter().position(|known| known.is_the_function_of(&second) && known.fits(&second));
+        // Whoever came first is not to blame, whatever else it does with the template later.
+        let is_of_second = |user: &User| user.is_the_function_of(&second);
+        let began = users.iter().position(is_of_second).unwrap_or(users.len());
+        let earlier = users.iter().enumerate().take(known.unwrap_or(users.len()));
+        let mut earlier = earlier.filter(|(at, user)| *at < began || is_of_second(user)).map(|(_, user)| user);
+        let first = earlier.find(|first| second.clashes_with(first)).cloned();
+        match known.and_then(|known| users.get_mut(known)) {
+            Some(known) => known.value = known.value.or(second.value),
+            None => users.push(second.clone()),
         }
         if first.is_none() || self.on_clash == OnClash::GoOn {
             uses.admitted.insert(token);
@@ -176,16 +181,19 @@ impl User {
         Self { site, template, value: value.map(|name| name()) }
     }
 
-    fn is_the_same_as(&self, other: &Self) -> bool {
-        self.site.is_of_the_function_of(other.site) && self.value == other.value
+    fn is_the_function_of(&self, other: &Self) -> bool {
+        self.site.is_of_the_function_of(other.site)
     }
 
-    /// Whether two uses of one pattern share values that are not meant to be shared. An invalidation reads and writes no
-    /// value, so it fits every type.
+    /// Whether two uses are not of different types. An invalidation reads and writes no value, so it fits every type.
+    fn fits(&self, other: &Self) -> bool {
+        self.value.zip(other.value).is_none_or(|(one, other)| one == other)
+    }
+
+    /// Whether two uses of one pattern share values that are not meant to be shared.
     fn clashes_with(&self, other: &Self) -> bool {
-        let have_one_type = self.value.zip(other.value).is_none_or(|(one, other)| one == other);
-        let is_fine = self.site.is_of_the_function_of(other.site) && have_one_type;
-        !is_fine && !(self.site.is_shared && other.site.is_shared)
+        let are_shared = self.site.is_shared && other.site.is_shared;
+        !(self.is_the_function_of(other) && self.fits(other) || are_shared)
     }
 
     fn told(&self) -> observe::TemplateUser<'_> {
@@ -204,7 +212,7 @@ impl fmt::Display for User {
 
 impl Clash {
     fn cure(&self) -> &'static str {
-        if self.second.site.is_of_the_function_of(self.first.site) {
+        if self.second.is_the_function_of(&self.first) {
             "put what tells the types apart into the template, or write `shared = true`"
         } else {
             "rename one template, or write `shared = true` on both"
@@ -239,4 +247,127 @@ fn pattern(template: &str) -> String {
         }
     }
     pattern + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+
+    fn site(function: &'static str, module: &'static str) -> &'static Site {
+        Box::leak(Box::new(Site::new(function, module, "row:<name>:<id>")))
+    }
+
+    fn of_u64(site: &'static Site) -> Use {
+        Use { site, value: Some(std::any::type_name::<u64>), constants: None }
+    }
+
+    fn panics(templates: &Templates, used: Use) -> bool {
+        catch_unwind(AssertUnwindSafe(|| templates.admit(used))).is_err()
+    }
+
+    /// Counts the events of this thread.
+    #[derive(Clone, Default)]
+    struct Errors(Arc<AtomicUsize>);
+
+    impl tracing::Subscriber for Errors {
+        fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+            *metadata.level() == tracing::Level::ERROR
+        }
+
+        fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+            tracing::span::Id::from_u64(1)
+        }
+
+        fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+        fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+        fn event(&self, _: &tracing::Event<'_>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+
+        fn enter(&self, _: &tracing::span::Id) {}
+
+        fn exit(&self, _: &tracing::span::Id) {}
+    }
+
+    #[test]
+    fn in_a_release_build_a_clash_is_one_event_and_the_function_goes_on() {
+        let errors = Errors::default();
+        let templates = Templates::new(OnClash::GoOn);
+        let (first, second) = (site("first", "app"), site("second", "app"));
+        tracing::subscriber::with_default(errors.clone(), || {
+            templates.admit(of_u64(first));
+            for _ in 0..3 {
+                templates.admit(Use { value: None, ..of_u64(second) });
+                templates.admit(of_u64(second));
+            }
+        });
+        assert_eq!(errors.0.load(Ordering::Relaxed), 1);
+        assert!(second.has_admitted(of_u64(second).token(templates.cache)), "nothing is looked up any more");
+    }
+
+    #[test]
+    fn a_debug_build_panics() {
+        assert_eq!(Templates::default().on_clash == OnClash::Panic, cfg!(debug_assertions));
+    }
+
+    #[test]
+    fn one_file_in_two_crates_is_one_function() {
+        let templates = Templates::new(OnClash::Panic);
+        let (of_library, of_program) = (site("get", "app::users"), site("get", "app_server::users"));
+        templates.admit(of_u64(of_library));
+        assert!(!panics(&templates, of_u64(of_program)));
+        assert!(panics(&templates, of_u64(site("get", "app::accounts"))));
+    }
+
+    #[test]
+    fn templates_with_constants_are_told_apart_by_them() {
+        fn row(constants: Constants) -> Use {
+            Use { constants: Some(constants), ..of_u64(site("row", "app")) }
+        }
+        let named: fn(&'static str) -> Constants = |name| match name {
+            "dog" => |template| template.text("row:").constant("dog").text(":<id>"),
+            _ => |template| template.text("row:").constant("c/t").text(":<id>"),
+        };
+        let templates = Templates::new(OnClash::Panic);
+        templates.admit(row(named("dog")));
+        assert!(!panics(&templates, row(named("cat"))), "the constant is in the key");
+        let of_strings = |constants| Use { value: Some(std::any::type_name::<String>), ..row(constants) };
+        assert!(panics(&templates, of_strings(named("dog"))), "one constant, two types");
+
+        // A function that writes out what the other one has from a constant.
+        let written_out = Box::leak(Box::new(Site::new("cat", "app", "row:c%2Ft:<id>")));
+        assert!(panics(&templates, of_u64(written_out)));
+    }
+
+    #[test]
+    fn what_a_site_does_not_remember_is_looked_up() {
+        let used = of_u64(site("get", "app"));
+        let caches: Vec<_> = (0..3 * 4).map(|_| Templates::new(OnClash::Panic)).collect();
+        for _ in 0..2 {
+            caches.iter().for_each(|templates| templates.admit(used));
+        }
+        let tokens: HashSet<_> = caches.iter().map(|templates| used.token(templates.cache)).collect();
+        assert_eq!(tokens.len(), caches.len());
+        assert!(caches.iter().all(|templates| templates.uses.read().unwrap().by_pattern.len() == 1));
+    }
+
+    #[test]
+    fn patterns_are_templates_without_the_names_of_placeholders() {
+        for (template, expected) in [
+            ("row:<id>:v1", "row:<>:v1"),
+            ("<a.b>{<self.c>}", "<>{<>}"),
+            ("a<<b>>c", "a<<b>>c"),
+            ("<<<id>>>", "<<<>>>"),
+            ("größe:<größe>", "größe:<>"),
+            ("", ""),
+        ] {
+            assert_eq!(pattern(template), expected);
+        }
+    }
 }
