@@ -9,6 +9,7 @@
     cache = &config.cache,
     entry = report_cache,
     fail_open = false,
+    shared = true,
     crate = crate::facade::cache
 )]
 /// Reports.
@@ -25,10 +26,11 @@ pub(crate) async fn report(config: &Config, year: u16) -> Result<Report, Error> 
     let __plan = crate::facade::cache::__private::plan(
             {
                 static SITE: crate::facade::cache::__private::Site = crate::facade::cache::__private::Site::new(
-                    "report",
-                    ::core::module_path!(),
-                    "{report:<year>}:<<v1>>",
-                );
+                        "report",
+                        ::core::module_path!(),
+                        "{report:<year>}:<<v1>>",
+                    )
+                    .shared();
                 &SITE
             },
             crate::facade::cache::__private::cache(&config.cache),
@@ -77,10 +79,11 @@ pub(crate) fn report_cache(
     crate::facade::cache::__private::plan(
             {
                 static SITE: crate::facade::cache::__private::Site = crate::facade::cache::__private::Site::new(
-                    "report",
-                    ::core::module_path!(),
-                    "{report:<year>}:<<v1>>",
-                );
+                        "report",
+                        ::core::module_path!(),
+                        "{report:<year>}:<<v1>>",
+                    )
+                    .shared();
                 &SITE
             },
             crate::facade::cache::__private::cache(&config.cache),

@@ -16,7 +16,8 @@ pub use self::own::{Holds, Own, Task, own};
 pub use crate::codec::{Coding, Format, Named, OfCache};
 pub use crate::engine::{
     CachesFailures, CachesNone, Compared, FailClosed, Fails, FailureCoding, Fallible, FallibleOptional, Hooked, Hooks,
-    Kind, Loaded, MadeOf, Optional, OrFail, Output, Plain, RoundTrip, Shared, SharesErrors, Sharing, Value, hooks,
+    Kind, Loaded, MadeOf, Optional, OrFail, Output, Plain, RoundTrip, Shared, SharedErrors, SharesErrors, Sharing,
+    Value, errors_of, hooks,
 };
 pub use crate::site::Site;
 use crate::site::TypeName;

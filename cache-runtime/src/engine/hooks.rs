@@ -15,7 +15,7 @@ pub type MadeOf<K> = Option<fn(Error) -> Output<K>>;
 pub trait Hooks {
     /// The kind.
     type Kind: Kind;
-    /// How its errors are stored, and shared by the callers of one run.
+    /// How its errors are stored.
     type Failures: FailureCoding<Self::Kind>;
 
     /// Whether a value is to be stored.
@@ -37,9 +37,19 @@ pub trait Hooks {
     fn late(&self) -> MadeOf<Self::Kind> {
         None
     }
+
+    /// The error of an output, as waiting callers get it; none where they cannot have it.
+    fn share(&self, output: &Output<Self::Kind>) -> Option<Shared> {
+        Self::Kind::share(output)
+    }
+
+    /// The output of an error that another caller shares; none where it is another function's.
+    fn shared(&self, error: &Shared) -> Option<Output<Self::Kind>> {
+        Self::Kind::shared(error)
+    }
 }
 
-/// How a kind's errors are stored and read back, if they are, and how the callers of one run share them.
+/// How a kind's errors are stored and read back, if they are.
 pub trait FailureCoding<K: Kind> {
     /// The fingerprint of the error's type; none where errors are not stored.
     #[must_use]
@@ -64,16 +74,6 @@ pub trait FailureCoding<K: Kind> {
     fn decode<C: Coding>(_format: Format, _payload: &[u8]) -> Result<Option<Output<K>>, Error> {
         Ok(None)
     }
-
-    /// The error of an output, as waiting callers get it; none where they cannot have it.
-    fn share(output: &Output<K>) -> Option<Shared> {
-        K::share(output)
-    }
-
-    /// The output of an error that another caller shares; none where it is another function's.
-    fn shared(error: &Shared) -> Option<Output<K>> {
-        K::shared(error)
-    }
 }
 
 /// Errors are not stored.
@@ -97,32 +97,6 @@ impl<K: CachesFailures> FailureCoding<K> for Stored {
 
     fn decode<C: Coding>(format: Format, payload: &[u8]) -> Result<Option<Output<K>>, Error> {
         K::decode_failure::<C>(format, payload).map(Some)
-    }
-}
-
-/// Errors are shared, be it as their text: `share_errors = true`. `F` says how they are stored.
-#[derive(Debug)]
-pub struct InText<F>(PhantomData<F>);
-
-impl<K: SharesErrors, F: FailureCoding<K>> FailureCoding<K> for InText<F> {
-    fn fingerprint() -> Option<u32> {
-        F::fingerprint()
-    }
-
-    fn encode<C: Coding>(format: Format, output: &Output<K>, out: &mut Vec<u8>) -> Result<(), Error> {
-        F::encode::<C>(format, output, out)
-    }
-
-    fn decode<C: Coding>(format: Format, payload: &[u8]) -> Result<Option<Output<K>>, Error> {
-        F::decode::<C>(format, payload)
-    }
-
-    fn share(output: &Output<K>) -> Option<Shared> {
-        K::share_error(output)
-    }
-
-    fn shared(error: &Shared) -> Option<Output<K>> {
-        K::shared_error(error)
     }
 }
 
@@ -164,6 +138,20 @@ impl<N, V, A> Asked<N, V, A> {
     }
 }
 
+/// How waiting callers get the error of a run, where the kind alone does not say; see [`errors_of`].
+#[derive(Debug)]
+pub struct SharedErrors<K: Kind> {
+    share: fn(&Output<K>) -> Option<Shared>,
+    shared: fn(&Shared) -> Option<Output<K>>,
+}
+
+/// `share_errors = true`: the errors of a kind that has them, and can share them. What is missing is one error of the
+/// compiler, at the argument: nothing else needs the bound.
+#[must_use]
+pub fn errors_of<K: SharesErrors>(_: PhantomData<K>) -> SharedErrors<K> {
+    SharedErrors { share: K::share_error, shared: K::shared_error }
+}
+
 /// A kind and what is added to it; see [`hooks`].
 #[derive(Debug)]
 pub struct Hooked<K: Kind, F = NotStored, W = (), T = ()> {
@@ -171,28 +159,29 @@ pub struct Hooked<K: Kind, F = NotStored, W = (), T = ()> {
     ttl: Option<Asked<T, K::Value, Duration>>,
     refusal: MadeOf<K>,
     late: MadeOf<K>,
+    errors: Option<SharedErrors<K>>,
     failures: PhantomData<F>,
 }
 
 /// Begins with nothing added to a kind.
 #[must_use]
 pub fn hooks<K: Kind>(_: PhantomData<K>) -> Hooked<K> {
-    Hooked { wants: None, ttl: None, refusal: None, late: None, failures: PhantomData }
+    Hooked { wants: None, ttl: None, refusal: None, late: None, errors: None, failures: PhantomData }
 }
 
 impl<K: Kind, F, W, T> Hooked<K, F, W, T> {
     /// `cache_if = …`
     #[must_use]
     pub fn cache_if<N: Fn(&K::Value) -> bool>(self, wants: N) -> Hooked<K, F, N, T> {
-        let Self { wants: _, ttl, refusal, late, failures } = self;
-        Hooked { wants: Some(Asked::new(wants)), ttl, refusal, late, failures }
+        let Self { wants: _, ttl, refusal, late, errors, failures } = self;
+        Hooked { wants: Some(Asked::new(wants)), ttl, refusal, late, errors, failures }
     }
 
     /// `ttl = |value| …`
     #[must_use]
     pub fn ttl_of<N: Fn(&K::Value) -> Duration>(self, ttl: N) -> Hooked<K, F, W, N> {
-        let Self { wants, ttl: _, refusal, late, failures } = self;
-        Hooked { wants, ttl: Some(Asked::new(ttl)), refusal, late, failures }
+        let Self { wants, ttl: _, refusal, late, errors, failures } = self;
+        Hooked { wants, ttl: Some(Asked::new(ttl)), refusal, late, errors, failures }
     }
 
     /// `none_ttl = …`: there is a `None` to store.
@@ -210,18 +199,15 @@ impl<K: Kind, F, W, T> Hooked<K, F, W, T> {
     where
         K: CachesFailures,
     {
-        let Self { wants, ttl, refusal, late, failures: _ } = self;
-        Hooked { wants, ttl, refusal, late, failures: PhantomData }
+        let Self { wants, ttl, refusal, late, errors, failures: _ } = self;
+        Hooked { wants, ttl, refusal, late, errors, failures: PhantomData }
     }
 
-    /// `share_errors = true`: waiting callers can have the error of the run that they waited for.
+    /// `share_errors = true`
     #[must_use]
-    pub fn share_errors(self) -> Hooked<K, InText<F>, W, T>
-    where
-        K: SharesErrors,
-    {
-        let Self { wants, ttl, refusal, late, failures: _ } = self;
-        Hooked { wants, ttl, refusal, late, failures: PhantomData }
+    pub fn share_errors(mut self, errors: SharedErrors<K>) -> Self {
+        self.errors = Some(errors);
+        self
     }
 
     /// `fail_open = false`, `shed = true`
@@ -264,5 +250,13 @@ where
 
     fn late(&self) -> MadeOf<K> {
         self.late
+    }
+
+    fn share(&self, output: &Output<K>) -> Option<Shared> {
+        self.errors.as_ref().map_or_else(|| K::share(output), |errors| (errors.share)(output))
+    }
+
+    fn shared(&self, error: &Shared) -> Option<Output<K>> {
+        self.errors.as_ref().map_or_else(|| K::shared(error), |errors| (errors.shared)(error))
     }
 }

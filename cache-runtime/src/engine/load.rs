@@ -92,7 +92,7 @@ pub(crate) trait Reply {
     /// Makes the answer of a wait that is over; whether this function has such an answer.
     fn late(&mut self, error: Error) -> bool;
 
-    /// The error of the answer, where others can have it too.
+    /// The error of the answer, where others can have it too. It is asked where the body is.
     fn share(&self) -> Option<Shared>;
 
     /// Makes the answer of another caller's error; whether it is one of this function's.
@@ -253,11 +253,12 @@ impl<H: Hooks, C: Coding> Reply for Answer<H, C> {
     }
 
     fn share(&self) -> Option<Shared> {
-        self.output.as_ref().and_then(H::Failures::share)
+        self.hooks.as_ref().zip(self.output.as_ref()).and_then(|(hooks, output)| hooks.share(output))
     }
 
     fn shared(&mut self, error: &Shared) -> bool {
-        self.set_if(H::Failures::shared(error))
+        let output = self.hooks.as_ref().and_then(|hooks| hooks.shared(error));
+        self.set_if(output)
     }
 
     fn catch_panics(&mut self) {

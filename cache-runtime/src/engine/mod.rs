@@ -46,7 +46,7 @@ use tokio::runtime::Handle;
 pub(crate) use self::background::{Background, DEFAULT_REFRESHES};
 pub(crate) use self::call::Call;
 pub(crate) use self::detached::Detached;
-pub use self::hooks::{FailureCoding, Hooked, Hooks, MadeOf, OrFail, hooks};
+pub use self::hooks::{FailureCoding, Hooked, Hooks, MadeOf, OrFail, SharedErrors, errors_of, hooks};
 pub use self::kind::{
     CachesFailures, CachesNone, Compared, FailClosed, Fails, Fallible, FallibleOptional, Kind, Loaded, Optional,
     Output, Plain, Shared, SharesErrors, Sharing, Value,
