@@ -10,7 +10,7 @@ use crate::errors::{Errors, nearest, quoted};
 use crate::values::{self, Ttl, error_at};
 
 /// Each argument, as one writes it.
-const USAGE: [(&str, &str); 20] = [
+const USAGE: [(&str, &str); 22] = [
     ("key", r#"key = "user:<id>:v1""#),
     ("ttl", "ttl = 600"),
     ("lock", "lock = true"),
@@ -29,7 +29,9 @@ const USAGE: [(&str, &str); 20] = [
     ("entry", "entry = user_entry"),
     ("fail_open", "fail_open = false"),
     ("shed", "shed = true"),
+    ("share_errors", "share_errors = true"),
     ("detach", "detach = true"),
+    ("shared", "shared = true"),
     ("crate", "crate = ::cache_runtime"),
 ];
 
@@ -75,7 +77,9 @@ pub(crate) struct Args {
     pub(crate) entry: Option<Arg<EntryName>>,
     pub(crate) fail_open: Option<Arg<bool>>,
     pub(crate) shed: Option<Arg<bool>>,
+    pub(crate) share_errors: Option<Arg<bool>>,
     pub(crate) detach: Option<Arg<bool>>,
+    pub(crate) shared: Option<Arg<bool>>,
     pub(crate) runtime: Option<Arg<Path>>,
     /// The name and the text of all that were given, readable or not.
     given: Vec<(String, String)>,
@@ -132,13 +136,22 @@ impl Args {
 
     /// `shed = true`, and the argument's name.
     pub(crate) fn sheds(&self) -> Option<&Ident> {
-        self.shed.as_ref().filter(|shed| shed.value).map(|shed| &shed.name)
+        on(self.shed.as_ref())
+    }
+
+    /// `share_errors = true`, and the argument's name.
+    pub(crate) fn shares_errors(&self) -> Option<&Ident> {
+        on(self.share_errors.as_ref())
+    }
+
+    /// `shared = true`, and the argument's name.
+    pub(crate) fn is_shared(&self) -> Option<&Ident> {
+        on(self.shared.as_ref())
     }
 
     /// The argument that has the body run in a task of its own.
     pub(crate) fn detached_by(&self) -> Option<&Ident> {
-        let asked = self.detach.as_ref().filter(|detach| detach.value).map(|detach| &detach.name);
-        asked.or_else(|| self.implies_detach().next())
+        on(self.detach.as_ref()).or_else(|| self.implies_detach().next())
     }
 
     /// The arguments for which it has to: the body may go on when the caller has its value.
@@ -182,7 +195,9 @@ impl Args {
             "entry" => set(&mut self.entry, name, input, values::entry),
             "fail_open" => set(&mut self.fail_open, name, input, values::switch),
             "shed" => set(&mut self.shed, name, input, values::switch),
+            "share_errors" => set(&mut self.share_errors, name, input, values::switch),
             "detach" => set(&mut self.detach, name, input, values::switch),
+            "shared" => set(&mut self.shared, name, input, values::switch),
             "crate" => set(&mut self.runtime, name, input, values::runtime),
             _ => Err(unknown(&name)),
         }
@@ -200,6 +215,11 @@ impl Args {
         }
         error
     }
+}
+
+/// The name of a switch that is on.
+fn on(switch: Option<&Arg<bool>>) -> Option<&Ident> {
+    switch.filter(|switch| switch.value).map(|switch| &switch.name)
 }
 
 pub(crate) fn set<T>(

@@ -49,6 +49,7 @@ snapshots! {
         cache = &config.cache,
         entry = report_cache,
         fail_open = false,
+        shared = true,
         crate = crate::facade::cache
     )
     /// Reports.
@@ -66,6 +67,7 @@ snapshots! {
         err_ttl = config.err_ttl,
         cache_if = User::is_active,
         shed = true,
+        share_errors = true,
         skip(config)
     )
     async fn user(config: &Config, id: u64) -> Result<Option<User>, DbError> {

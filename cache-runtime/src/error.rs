@@ -24,6 +24,9 @@ pub enum ErrorKind {
     Codec,
     /// A value is longer than the cache's `max_entry_bytes`, or than what an in-process store keeps.
     TooLarge,
+    /// Not a failure of the cache: the function failed, in the run of another caller that this one waited for. Only under
+    /// `share_errors = true`. The text is that of the function's own error.
+    Failed,
 }
 
 impl ErrorKind {
@@ -37,15 +40,16 @@ impl ErrorKind {
             Self::Rejected => "rejected",
             Self::Codec => "codec",
             Self::TooLarge => "too large",
+            Self::Failed => "failed",
         }
     }
 }
 
-/// A failure of the cache, never of the cached function.
+/// A failure of the cache, and of the cached function only where its kind is [`ErrorKind::Failed`].
 ///
 /// Neither its text nor its source contains a value or a password: URLs are redacted, an answer of a server is described
 /// by its type, and of an error reply only known words are kept. What your own [`Store`](crate::Store) or
-/// [`Codec`](crate::Codec) says is passed on as it is.
+/// [`Codec`](crate::Codec) says is passed on as it is, and the text of an [`ErrorKind::Failed`] is the function's own.
 pub struct Error {
     kind: ErrorKind,
     context: String,

@@ -7,10 +7,11 @@ use std::ops::Deref;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::cache::Cache;
+use crate::cache::{Cache, Use};
 use crate::codec::{Coding, OfCache};
 use crate::engine::Request;
 use crate::error::Error;
+use crate::site::TypeName;
 
 /// One entry of a cache: what `get_user_entry(7)` returns beside `get_user`.
 ///
@@ -65,7 +66,14 @@ impl<R, C> OfValue<R, C> {
         if !shared.enabled {
             return Ok(());
         }
+        self.uses_template(None);
         shared.engine.invalidate(&self.request).await
+    }
+
+    /// The function uses its key template, as a call of it does: for values of this type, or for none.
+    fn uses_template(&self, value: Option<TypeName>) {
+        let Request { site, constants, .. } = self.request;
+        self.cache.admit(Use { site, value, constants });
     }
 }
 
@@ -87,6 +95,7 @@ macro_rules! value_methods {
                 if !shared.enabled {
                     return Ok(None);
                 }
+                self.uses_template(Some(std::any::type_name::<$value>));
                 shared.engine.peek::<C, $value>(&self.request).await
             }
 
@@ -106,6 +115,7 @@ macro_rules! value_methods {
                 if !shared.enabled {
                     return Ok(());
                 }
+                self.uses_template(Some(std::any::type_name::<$value>));
                 shared.engine.put::<C, $value>(&self.request, value).await
             }
         }

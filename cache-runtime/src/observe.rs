@@ -136,6 +136,58 @@ pub(crate) fn too_long(site: &Site, key: &str, bytes: usize, limit: usize) {
     event!(warn, site, key, bytes, limit, "a value is longer than `max_entry_bytes` and is not stored");
 }
 
+/// A value was decoded again from its own bytes, and it is another one.
+pub(crate) fn comes_back_changed(site: &Site, key: &str, value_type: &'static str) {
+    event!(
+        error,
+        site,
+        key,
+        value_type,
+        "a value changes on its way to the store and back, so hits return another value than misses: look for \
+         `#[serde(skip)]`, `Some(None)` and what serializes other than it deserializes"
+    );
+}
+
+/// A value cannot be decoded from its own bytes. The cause is left out: it can contain the value.
+pub(crate) fn does_not_come_back(site: &Site, key: &str, value_type: &'static str, error: &Error) {
+    event!(
+        error,
+        site,
+        key,
+        value_type,
+        %error,
+        "a value cannot be read back from what was written of it, so there are no hits: use another codec for this type"
+    );
+}
+
+/// A function that uses a key template.
+pub(crate) struct TemplateUser<'u> {
+    pub(crate) site: &'static Site,
+    /// As the user wrote it, with its constants rendered.
+    pub(crate) template: &'u str,
+    /// The type of its values, where it is known.
+    pub(crate) value: Option<&'static str>,
+}
+
+/// Two functions share their values, or one shares those of two types, and do not say that they mean it.
+pub(crate) fn template_used_twice(second: &TemplateUser<'_>, first: &TemplateUser<'_>, cure: &'static str) {
+    let other = first.site;
+    tracing::error!(
+        target: TARGET,
+        function = second.site.function,
+        module = second.site.module,
+        place = %second.site.place,
+        template = second.template,
+        value_type = second.value,
+        other_function = other.function,
+        other_module = other.module,
+        other_place = %other.place,
+        other_template = first.template,
+        other_value_type = first.value,
+        "two uses of one key template share their values in this cache: {cure}"
+    );
+}
+
 /// A value is longer than what the store keeps; it is returned and not stored.
 pub(crate) fn does_not_fit(site: &Site, key: &str, error: &Error) {
     event!(warn, site, key, %error, "a value does not fit into the store and is not stored");

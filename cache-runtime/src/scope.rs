@@ -1,5 +1,5 @@
-//! Scopes around a future: `refresh`, `bypass`, `report`. They reach every cached call that the future makes in its
-//! own task, however deep; a task that it spawns is outside.
+//! Scopes around a future: `refresh`, `bypass`, `report` and `Cache::scope`. They reach every cached call that the future
+//! makes in its own task, however deep; a task that it spawns is outside.
 //!
 //! The future is boxed: an async function would hold it twice, as it came and as it is awaited, and scopes are nested.
 
@@ -7,6 +7,7 @@ use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::cache::Cache;
 use crate::report::{CallReport, Report};
 
 /// What a scope asks of the cached calls in it.
@@ -25,6 +26,7 @@ pub(crate) enum Mode {
 struct Scope {
     mode: Mode,
     reports: Option<Arc<Mutex<Vec<CallReport>>>>,
+    cache: Option<Cache>,
 }
 
 tokio::task_local! {
@@ -73,14 +75,33 @@ pub fn report<F: Future>(future: F) -> impl Future<Output = (F::Output, Report)>
     }
 }
 
-/// Takes the scopes of this task along into another.
+/// Runs every cached call in `future` whose function names no cache with this one.
+pub(crate) fn with_cache<F: Future>(cache: Cache, future: F) -> impl Future<Output = F::Output> {
+    let future = Box::pin(future);
+    async { SCOPE.scope(Scope { cache: Some(cache), ..current() }, future).await }
+}
+
+/// Takes the scopes of this task along into another one, for a caller that waits for it.
 pub(crate) fn inherit<F: Future>(future: F) -> impl Future<Output = F::Output> {
     SCOPE.scope(current(), future)
 }
 
-/// The mode that a call runs in.
-pub(crate) fn mode() -> Mode {
-    SCOPE.try_with(|scope| scope.mode).unwrap_or_default()
+/// Takes the cache of this task along into another one that has no caller: nobody reads its reports, and no scope asked
+/// for what it loads.
+pub(crate) fn inherit_cache<F: Future>(future: F) -> impl Future<Output = F::Output> {
+    SCOPE.scope(Scope { cache: cache(), ..Scope::default() }, future)
+}
+
+/// The cache of the innermost scope that has one.
+pub(crate) fn cache() -> Option<Cache> {
+    SCOPE.try_with(|scope| scope.cache.clone()).ok().flatten()
+}
+
+/// The mode of a call that begins, and the cache of the scopes around it where that is wanted. A call looks at its task
+/// once: that is why one function tells both.
+pub(crate) fn enter(wants_cache: bool) -> (Mode, Option<Cache>) {
+    let found = |scope: &Scope| (scope.mode, scope.cache.as_ref().filter(|_| wants_cache).cloned());
+    SCOPE.try_with(found).unwrap_or_default()
 }
 
 /// Hands a call's report to the scope around it; makes none where nobody asked.

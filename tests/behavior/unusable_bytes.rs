@@ -22,19 +22,19 @@ struct Swapped {
     x: u32,
 }
 
-#[redis_cached(key = "point", ttl = 600, cache = cache, skip(cache, origin))]
+#[redis_cached(key = "point", shared = true, ttl = 600, cache = cache, skip(cache, origin))]
 async fn point(cache: &Cache, origin: &Origin) -> Point {
     origin.run().await;
     Point { x: 1, y: 2 }
 }
 
-#[redis_cached(key = "point", ttl = 600, cache = cache, skip(cache, origin))]
+#[redis_cached(key = "point", shared = true, ttl = 600, cache = cache, skip(cache, origin))]
 async fn swapped(cache: &Cache, origin: &Origin) -> Swapped {
     origin.run().await;
     Swapped { x: 1, y: 2 }
 }
 
-#[redis_cached(key = "point", ttl = 600, codec = Json, cache = cache, skip(cache, origin))]
+#[redis_cached(key = "point", shared = true, ttl = 600, codec = Json, cache = cache, skip(cache, origin))]
 async fn point_as_json(cache: &Cache, origin: &Origin) -> Point {
     origin.run().await;
     Point { x: 1, y: 2 }

@@ -122,7 +122,7 @@ async fn the_value_says_how_long_it_lives() {
     assert_eq!(by_value_entry(60).get().await.unwrap(), first);
 }
 
-#[redis_cached(key = "hooks:late:<id>", timeout = "5ms")]
+#[redis_cached(key = "hooks:endless:<id>", timeout = "5ms")]
 async fn endless(id: u64) -> Result<u64, cache_runtime::Error> {
     std::future::pending::<()>().await;
     Ok(id)

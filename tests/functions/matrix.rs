@@ -1,5 +1,6 @@
 //! Every receiver, in every place where a method stands, with every kind of return, with the caller and in a task: 132
 //! functions, each called by two keys, its entry read and invalidated where it has one.
+//! All of them have one template: what tells their keys apart is the tenant, which is the module of the function.
 
 fn plain(id: u64) -> u64 {
     id
@@ -13,7 +14,7 @@ fn both(id: u64) -> Result<Option<u64>, std::fmt::Error> {
 macro_rules! method {
     (inherent, [$($argument:tt)*], $this:ident, [$($receiver:tt)*], $returned:ty, $wrap:expr) => {
         impl Service {
-            #[redis_cached(key = "<self.tenant>:<id>", entry = found, $($argument)*)]
+            #[redis_cached(key = "<self.tenant>:<id>", entry = found, shared = true, $($argument)*)]
             async fn get($($receiver)*, id: u64) -> $returned {
                 $this.runs.count();
                 tokio::task::yield_now().await;
@@ -33,7 +34,7 @@ macro_rules! method {
         }
 
         impl Get for Service {
-            #[redis_cached(key = "<self.tenant>:<id>", entry = false, $($argument)*)]
+            #[redis_cached(key = "<self.tenant>:<id>", entry = false, shared = true, $($argument)*)]
             async fn get($($receiver)*, id: u64) -> $returned {
                 $this.runs.count();
                 tokio::task::yield_now().await;
@@ -51,7 +52,7 @@ macro_rules! method {
 
         #[async_trait::async_trait]
         impl Get for Service {
-            #[redis_cached(key = "<self.tenant>:<id>", $($argument)*)]
+            #[redis_cached(key = "<self.tenant>:<id>", shared = true, $($argument)*)]
             async fn get($($receiver)*, id: u64) -> $returned {
                 $this.runs.count();
                 tokio::task::yield_now().await;

@@ -59,7 +59,7 @@ async fn borrowed(name: &str, tags: &[Cow<'_, str>], note: Option<&String>, numb
     format!("{name}{}{note:?}{numbers:?}", tags.concat())
 }
 
-#[redis_cached(key = "opaque:<id>", skip(convert))]
+#[redis_cached(key = "opaque:parameter:<id>", skip(convert))]
 async fn opaque(id: impl KeyPart + Display, convert: impl Fn(&str) -> String) -> String {
     RUNS[6].count();
     convert(&id.to_string())

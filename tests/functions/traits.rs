@@ -92,13 +92,13 @@ impl Dynamic for Service {
         Ok(parsed * 2)
     }
 
-    #[redis_cached(key = "dynamic:<name>:<tags>", entry = false, ttl = 60, skip(self))]
+    #[redis_cached(key = "dynamic:text:<name>:<tags>", entry = false, ttl = 60, skip(self))]
     async fn text(&self, name: &str, tags: &[String]) -> Option<String> {
         self.counted();
         Some(format!("{name}{}", tags.concat()))
     }
 
-    #[redis_cached(key = "dynamic:<id>:<left>", skip(self, right, step))]
+    #[redis_cached(key = "dynamic:patterns:<id>:<left>", skip(self, right, step))]
     async fn patterns(&mut self, Path(id): Path<u64>, (left, mut right): (u64, u64), _: u8, mut step: u64) -> u64 {
         self.tenant.push('x');
         self.counted();

@@ -4,9 +4,10 @@ mod zipf;
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, Write};
+use std::pin::Pin;
 use std::time::Duration;
 
-use cache_runtime::{Cache, Report, redis_cached, report};
+use cache_runtime::{Cache, Memory, Report, redis_cached, report};
 use futures_util::future::join_all;
 use redis::AsyncConnectionConfig;
 use redis::aio::MultiplexedConnection;
@@ -41,6 +42,8 @@ async fn main() {
             cache.install().expect("nothing is installed yet");
             say(&outcomes(&join_all([report(counted(7))]).await));
         }
+        "scoped" => scoped().await,
+        "installed-for-tests" => installed_for_tests().await,
         "clock-ahead" => {
             cache_runtime::test_util::set_wall_clock_ahead(Duration::from_secs(5 * 60 * 60));
             // Before anything else: nobody has told this process what time it is.
@@ -92,6 +95,69 @@ fn cryptography(whose: &str) {
     Cache::builder().redis_url("rediss://localhost/").build().expect("the URL is well formed");
     let installed = rustls::crypto::CryptoProvider::get_default();
     say(&installed.map_or(0, |provider| provider.cipher_suites.len()).to_string());
+}
+
+/// Calls of each kind in the scope of a cache, in a process that has none.
+async fn scoped() {
+    let cache = Cache::builder().memory(Memory::entries(10)).build().expect("nothing is wrong with it");
+    let calls = cache.scope(async {
+        counted_entry(1).invalidate().await.expect("memory does not fail");
+        join_all([report(counted(7))]).await
+    });
+    let mut answers = calls.await;
+    answers.push(report(cache.scope(counted(7))).await);
+    // The futures of these are made outside of the scope.
+    for _ in 0..2 {
+        answers.push(cache.scope(report(boxed(7))).await);
+    }
+    answers.push(cache.scope(async { report(Cache::current().scope(counted(7))).await }).await);
+    say(&outcomes(&answers));
+    say(if cache.install().is_ok() { "installed" } else { "somebody has made a cache" });
+}
+
+/// Installs caches one after the other, and says which one calls use.
+async fn installed_for_tests() {
+    let named = |prefix: &str| {
+        let cache = Cache::builder().memory(Memory::entries(10)).prefix(prefix).build();
+        cache.expect("nothing is wrong with it")
+    };
+    let call = || async {
+        let (_, reported) = report(counted(7)).await;
+        say(&told(&reported));
+    };
+    named("first").install_for_tests();
+    call().await;
+    call().await;
+    named("second").install_for_tests();
+    call().await;
+    named("scope").scope(call()).await;
+    say(&named("refused")
+        .install()
+        .map_or_else(|error| format!("{:?}", error.kind()), |_| String::new())
+        .to_lowercase());
+    let (going_on, go_on) = tokio::sync::oneshot::channel();
+    let slow = tokio::spawn(report(slow(go_on)));
+    tokio::task::yield_now().await;
+    named("third").install_for_tests();
+    call().await;
+    going_on.send(()).expect("the call waits");
+    say(&told(&slow.await.expect("it does not panic").1));
+}
+
+/// The key and the outcome of the one call.
+fn told(reported: &Report) -> String {
+    let call = &reported.calls()[0];
+    format!("{} {}", call.key(), call.outcome())
+}
+
+#[redis_cached(key = "slow", skip(go_on))]
+async fn slow(go_on: tokio::sync::oneshot::Receiver<()>) -> u64 {
+    go_on.await.map_or(0, |()| 1)
+}
+
+#[redis_cached(key = "boxed:<id>")]
+fn boxed(id: u64) -> Pin<Box<dyn Future<Output = u64>>> {
+    Box::pin(async move { id })
 }
 
 fn number(text: &str) -> u64 {

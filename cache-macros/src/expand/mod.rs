@@ -31,7 +31,7 @@ use crate::validate::{Cached, Part, suspect};
 ///         db.user(id).await
 ///     };
 ///     let __body = pin!(__body);
-///     read(__plan, kind_of(&__body).kind(), __body).await
+///     read(__plan, kind_of(&__body).kind().compared(), __body).await
 /// }
 /// pub fn get_user_entry(id: u64) -> Entry<Result<User, DbError>> { /* the same plan */ plan.entry() }
 /// ```
@@ -115,10 +115,11 @@ fn plan(cached: &Cached, policy: &TokenStream) -> TokenStream {
     } else {
         quote_spanned!(Span::mixed_site()=> #private::current())
     };
+    let shared = args.is_shared().map(|_| quote_spanned!(Span::mixed_site()=> .shared()));
     let key = key.iter().map(|part| key_part(part, args));
     quote_spanned! {Span::mixed_site()=>
         #private::plan({
-            static SITE: #private::Site = #private::Site::new(#name, ::core::module_path!(), #template);
+            static SITE: #private::Site = #private::Site::new(#name, ::core::module_path!(), #template) #shared;
             &SITE
         }, #cache) #policy #(#key)*
     }

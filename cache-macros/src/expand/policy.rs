@@ -116,8 +116,8 @@ fn duration(period: &Period, args: &Args) -> TokenStream {
 /// What is called on the hooks; nothing where no argument needs them. Closures are arguments as they stand, so that the
 /// compiler knows what they are called with.
 ///
-/// Input:  `cache_if = |user| user.is_active, none_ttl = 30, timeout = "2s"`
-/// Output: `.cache_if(|user| user.is_active).none().late(late_of(kind).late())`
+/// Input:  `cache_if = |user| user.is_active, none_ttl = 30, share_errors = true, timeout = "2s"`
+/// Output: `.cache_if(|user| user.is_active).none().share_errors(errors_of(kind)).late(late_of(kind).late())`
 pub(super) fn hooks(args: &Args, kind: &Ident, returned: Span) -> Option<TokenStream> {
     let mut calls = Calls::default();
     if let Some(Arg { name, value: passes }) = &args.cache_if {
@@ -130,6 +130,13 @@ pub(super) fn hooks(args: &Args, kind: &Ident, returned: Span) -> Option<TokenSt
         if let Some(Arg { name, .. }) = period {
             calls.call(name, method, &quote!(()));
         }
+    }
+    if let Some(name) = args.shares_errors() {
+        let at = name.span().resolved_at(Span::mixed_site());
+        let private = private(args, at);
+        let mut kind = kind.clone();
+        kind.set_span(at);
+        calls.call(name, "share_errors", &quote_spanned!(at=> (#private::errors_of(#kind))));
     }
     if let Some(Arg { name, .. }) = &args.timeout {
         let at = name.span().resolved_at(Span::mixed_site());

@@ -23,7 +23,7 @@ pub(super) fn run(cached: &Cached) -> TokenStream {
 /// ```text
 /// let __body = async move { /* the body */ };
 /// let __body = pin!(__body);
-/// let __kind = kind_of(&__body).kind();
+/// let __kind = kind_of(&__body).kind().compared();
 /// read_with(__plan, hooks(__kind).cache_if(|user| user.is_active), __body).await
 /// ```
 fn attached_run(cached: &Cached) -> TokenStream {
@@ -48,7 +48,7 @@ fn attached_run(cached: &Cached) -> TokenStream {
 ///     let db = own(db);
 ///     async move { let db = db.get(); /* the body */ }
 /// };
-/// let __kind = kind_of_load(&__load).kind();
+/// let __kind = kind_of_load(&__load).kind().compared();
 /// read_detached(__plan, hooks(__kind), __load).await
 /// ```
 /// The closure is called when the body is to run, so that a hit copies nothing.
@@ -154,13 +154,13 @@ fn with_hooks(cached: &Cached, call: &Call, hooks: &TokenStream) -> TokenStream 
     quote_spanned!(Span::mixed_site()=> let #local = #found; #read)
 }
 
-/// What tells by type how the value is returned.
+/// What tells by type how the value is returned, and whether it can be compared.
 fn kind(cached: &Cached, kind_of: &str, body: &Ident, (first, last): (Span, Span)) -> TokenStream {
     let private = private(&cached.args, first);
     let kind_of = Ident::new(kind_of, first);
     let kind = quote_spanned!(first=> #private::#kind_of(&#body));
     let unshared = is_unshared(&cached.target).then(|| quote_spanned!(first=> .unshared()));
-    quote_spanned!(last=> #kind #unshared.kind())
+    quote_spanned!(last=> #kind #unshared.kind().compared())
 }
 
 fn local(name: &str) -> Ident {

@@ -61,7 +61,7 @@ where
         let __body = ::core::pin::pin!(__body);
         ::cache_runtime::__private::read(
                 __plan,
-                ::cache_runtime::__private::kind_of(&__body).kind(),
+                ::cache_runtime::__private::kind_of(&__body).kind().compared(),
                 __body,
             )
             .await

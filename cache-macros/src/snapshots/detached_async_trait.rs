@@ -66,7 +66,7 @@ where
                 __self.load(db, id).await
             }
         };
-        let __kind = ::cache_runtime::__private::kind_of_load(&__load).kind();
+        let __kind = ::cache_runtime::__private::kind_of_load(&__load).kind().compared();
         ::cache_runtime::__private::read_detached(
                 __plan,
                 ::cache_runtime::__private::hooks(__kind),

@@ -76,7 +76,7 @@ async fn user(
             db.user(twice(id)).await
         }
     };
-    let __kind = ::cache_runtime::__private::kind_of_load(&__load).kind();
+    let __kind = ::cache_runtime::__private::kind_of_load(&__load).kind().compared();
     ::cache_runtime::__private::read_detached(
             __plan,
             ::cache_runtime::__private::hooks(__kind)

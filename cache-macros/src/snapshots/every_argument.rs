@@ -10,6 +10,7 @@
     cache = &config.cache,
     entry = report_cache,
     fail_open = false,
+    shared = true,
     crate = crate::facade::cache
 )]
 /// Reports.
@@ -30,10 +31,11 @@ pub(crate) async fn report(config: &Config, year: u16) -> Result<Report, Error> 
     let __plan = crate::facade::cache::__private::plan(
             {
                 static SITE: crate::facade::cache::__private::Site = crate::facade::cache::__private::Site::new(
-                    "report",
-                    ::core::module_path!(),
-                    "{report:<year>}:<<v1>>",
-                );
+                        "report",
+                        ::core::module_path!(),
+                        "{report:<year>}:<<v1>>",
+                    )
+                    .shared();
                 &SITE
             },
             crate::facade::cache::__private::cache(&config.cache),
@@ -66,7 +68,7 @@ pub(crate) async fn report(config: &Config, year: u16) -> Result<Report, Error> 
     let __body = ::core::pin::pin!(__body);
     crate::facade::cache::__private::read_or_fail(
             __plan,
-            crate::facade::cache::__private::kind_of(&__body).kind(),
+            crate::facade::cache::__private::kind_of(&__body).kind().compared(),
             __body,
         )
         .await
@@ -83,10 +85,11 @@ pub(crate) fn report_cache(
     crate::facade::cache::__private::plan(
             {
                 static SITE: crate::facade::cache::__private::Site = crate::facade::cache::__private::Site::new(
-                    "report",
-                    ::core::module_path!(),
-                    "{report:<year>}:<<v1>>",
-                );
+                        "report",
+                        ::core::module_path!(),
+                        "{report:<year>}:<<v1>>",
+                    )
+                    .shared();
                 &SITE
             },
             crate::facade::cache::__private::cache(&config.cache),

@@ -7,6 +7,7 @@
     err_ttl = config.err_ttl,
     cache_if = User::is_active,
     shed = true,
+    share_errors = true,
     skip(config)
 )]
 async fn user(config: &Config, id: u64) -> Result<Option<User>, DbError> {
@@ -47,7 +48,7 @@ async fn user(config: &Config, id: u64) -> Result<Option<User>, DbError> {
         config.db.user(id).await
     };
     let __body = ::core::pin::pin!(__body);
-    let __kind = ::cache_runtime::__private::kind_of(&__body).kind();
+    let __kind = ::cache_runtime::__private::kind_of(&__body).kind().compared();
     ::cache_runtime::__private::read_with(
             __plan,
             ::cache_runtime::__private::hooks(__kind)
@@ -55,6 +56,7 @@ async fn user(config: &Config, id: u64) -> Result<Option<User>, DbError> {
                 .ttl_of(|user| user.max_age)
                 .none()
                 .failures()
+                .share_errors(::cache_runtime::__private::errors_of(__kind))
                 .or_fail(),
             __body,
         )

@@ -39,7 +39,7 @@ pub async fn get_user(db: &Db, id: u64) -> Result<User, DbError> {
     let __body = ::core::pin::pin!(__body);
     ::cache_runtime::__private::read(
             __plan,
-            ::cache_runtime::__private::kind_of(&__body).kind(),
+            ::cache_runtime::__private::kind_of(&__body).kind().compared(),
             __body,
         )
         .await

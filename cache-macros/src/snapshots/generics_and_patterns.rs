@@ -56,7 +56,7 @@ where
     let __body = ::core::pin::pin!(__body);
     ::cache_runtime::__private::read(
             __plan,
-            ::cache_runtime::__private::kind_of(&__body).unshared().kind(),
+            ::cache_runtime::__private::kind_of(&__body).unshared().kind().compared(),
             __body,
         )
         .await

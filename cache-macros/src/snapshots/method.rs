@@ -44,7 +44,7 @@ async fn get(&mut self, user: &User) -> Option<Profile> {
     let __body = ::core::pin::pin!(__body);
     ::cache_runtime::__private::read(
             __plan,
-            ::cache_runtime::__private::kind_of(&__body).kind(),
+            ::cache_runtime::__private::kind_of(&__body).kind().compared(),
             __body,
         )
         .await

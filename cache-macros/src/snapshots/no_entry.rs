@@ -36,7 +36,7 @@ async fn user(&self, id: u64) -> User {
     let __body = ::core::pin::pin!(__body);
     ::cache_runtime::__private::read(
             __plan,
-            ::cache_runtime::__private::kind_of(&__body).kind(),
+            ::cache_runtime::__private::kind_of(&__body).kind().compared(),
             __body,
         )
         .await

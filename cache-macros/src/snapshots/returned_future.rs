@@ -45,7 +45,7 @@ fn user(
         let __body = ::core::pin::pin!(__body);
         ::cache_runtime::__private::read(
                 __plan,
-                ::cache_runtime::__private::kind_of(&__body).kind(),
+                ::cache_runtime::__private::kind_of(&__body).kind().compared(),
                 __body,
             )
             .await

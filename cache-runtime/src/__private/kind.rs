@@ -2,7 +2,8 @@
 //!
 //! `kind_of(&body).kind()` looks for the method at each level of `Deref` in turn, and takes the first that fits the
 //! output of the body: `Result<Option<T>, E>` and `Result<T, E>` with an error that can be cloned, then
-//! `Result<Option<T>, E>` or `Option<T>`, then `Result<T, E>`, then anything.
+//! `Result<Option<T>, E>` or `Option<T>`, then `Result<T, E>`, then anything. Then `compared()` does the same for values
+//! that can be compared, and all others.
 
 #![expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "the methods are found through `Deref`, on a value")]
 
@@ -11,6 +12,8 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::pin::Pin;
 
+#[cfg(debug_assertions)]
+use crate::engine::Compared;
 use crate::engine::{FailClosed, Fallible, FallibleOptional, Kind, MadeOf, Optional, Plain, Sharing};
 
 /// The kind of the function whose body this is.
@@ -60,16 +63,16 @@ impl<R> OfSharedOptional<R> {
 impl<T, E: Clone + Send + Sync + 'static> OfSharedOptional<Result<Option<T>, E>> {
     /// The kind, found.
     #[must_use]
-    pub fn kind(&self) -> PhantomData<Sharing<FallibleOptional<T, E>>> {
-        PhantomData
+    pub fn kind(&self) -> OfComparable<Sharing<FallibleOptional<T, E>>> {
+        OfComparable::new()
     }
 }
 
 impl<T, E: Clone + Send + Sync + 'static> OfShared<Result<T, E>> {
     /// The kind, found.
     #[must_use]
-    pub fn kind(&self) -> PhantomData<Sharing<Fallible<T, E>>> {
-        PhantomData
+    pub fn kind(&self) -> OfComparable<Sharing<Fallible<T, E>>> {
+        OfComparable::new()
     }
 }
 
@@ -78,8 +81,8 @@ macro_rules! kinds {
         impl<T $(, $generic)*> $level<$returned> {
             /// The kind, found.
             #[must_use]
-            pub fn kind(&self) -> PhantomData<$kind> {
-                PhantomData
+            pub fn kind(&self) -> OfComparable<$kind> {
+                OfComparable::new()
             }
         }
     )*};
@@ -107,6 +110,39 @@ levels! {
     OfShared => OfOptional;
     OfOptional => OfResult;
     OfResult => OfValue;
+    OfComparable => OfAny;
+}
+
+/// Kinds whose values can be compared.
+#[derive(Debug)]
+pub struct OfComparable<K>(OfAny<K>);
+
+/// All kinds.
+#[derive(Debug)]
+pub struct OfAny<K>(PhantomData<K>);
+
+impl<K> OfComparable<K> {
+    fn new() -> Self {
+        Self(OfAny(PhantomData))
+    }
+}
+
+/// A release build does not follow values, so every kind is like another there.
+#[cfg(debug_assertions)]
+impl<K: Kind<Value: PartialEq>> OfComparable<K> {
+    /// The kind, which compares.
+    #[must_use]
+    pub fn compared(&self) -> PhantomData<Compared<K>> {
+        PhantomData
+    }
+}
+
+impl<K> OfAny<K> {
+    /// The kind as it is.
+    #[must_use]
+    pub fn compared(&self) -> PhantomData<K> {
+        PhantomData
+    }
 }
 
 /// What a caller of this kind gets whose wait is over: `late_of(kind).late()`.

@@ -15,30 +15,32 @@ pub use self::kind::{kind_of, kind_of_load, late_of};
 pub use self::own::{Holds, Own, Task, own};
 pub use crate::codec::{Coding, Fingerprint, Format, Named, OfCache, Shape};
 pub use crate::engine::{
-    CachesFailures, CachesNone, FailClosed, Fails, FailureCoding, Fallible, FallibleOptional, Hooked, Hooks, Kind,
-    Loaded, MadeOf, Optional, OrFail, Output, Plain, Shared, Sharing, Value, hooks,
+    CachesFailures, CachesNone, Compared, FailClosed, Fails, FailureCoding, Fallible, FallibleOptional, Hooked, Hooks,
+    Kind, Loaded, MadeOf, Optional, OrFail, Output, Plain, RoundTrip, Shared, SharedErrors, SharesErrors, Sharing,
+    Value, errors_of, hooks,
 };
 pub use crate::site::Site;
+use crate::site::TypeName;
 
-pub use crate::cache::CacheRef;
+pub use crate::cache::{CacheRef, Constants, Template};
 
-use crate::cache::Cache;
+use crate::cache::{Cache, Use};
 use crate::engine::{Call, Detached, Read, Request};
 use crate::handle::Entry;
 use crate::key::{KeyPart, KeyWriter};
 use crate::policy::freshness::Freshness;
 use crate::policy::{Failing, Lock, Others};
 
-/// The cache of functions that name none.
+/// The cache of functions that name none: that of the scope that a call begins in, or the process's.
 #[must_use]
 pub fn current() -> CacheRef {
-    CacheRef::Current(Cache::current())
+    CacheRef::Current
 }
 
 /// The cache that a function names. A handle of its own, so that the expression's owner may move into the body.
 #[must_use]
 pub fn cache(cache: &Cache) -> CacheRef {
-    CacheRef::Named(cache.clone())
+    CacheRef::Held(cache.clone())
 }
 
 /// What the attribute says of one call, and how its value is coded. The call is in its box from the beginning: what a
@@ -48,28 +50,26 @@ pub struct Plan<C = OfCache> {
     coding: PhantomData<fn() -> C>,
 }
 
-/// Room for the values in a key, so that building one allocates once.
-const VALUES_LEN: usize = 48;
+/// Room for the cache's prefix and for the values in a key, so that building one allocates once.
+const ADDED_LEN: usize = 64;
 
 /// Begins a plan.
 #[must_use]
 pub fn plan(site: &'static Site, cache: CacheRef) -> Plan {
-    let defaults = cache.get().shared();
-    defaults.is_used_by(site);
-    let mut key = String::with_capacity(defaults.prefix.len() + site.template.len() + VALUES_LEN);
-    key.push_str(&defaults.prefix);
     let request = Request {
         site,
-        key,
-        ttl: defaults.ttl,
-        jitter: defaults.jitter,
+        key: String::with_capacity(site.template.len() + ADDED_LEN),
+        // Those of the cache come with it.
+        ttl: Duration::ZERO,
+        jitter: 0.0,
         lock: Lock::default(),
         freshness: Freshness::default(),
         failing: Failing::Run,
-        shape: defaults.shape,
+        shape: Shape::default(),
         timeout: None,
         none_ttl: None,
         err_ttl: None,
+        constants: None,
     };
     Plan { call: Box::write(Box::new_uninit(), Call::new(cache, request)), coding: PhantomData }
 }
@@ -78,14 +78,14 @@ impl<C> Plan<C> {
     /// `ttl = …`
     #[must_use]
     pub fn ttl(mut self, ttl: Duration) -> Self {
-        self.call.request.ttl = ttl;
+        self.call.given.ttl = Some(ttl);
         self
     }
 
     /// `jitter = …`
     #[must_use]
     pub fn jitter(mut self, jitter: f64) -> Self {
-        self.call.request.jitter = jitter;
+        self.call.given.jitter = Some(jitter);
         self
     }
 
@@ -164,7 +164,7 @@ impl<C> Plan<C> {
     /// `shape = …`
     #[must_use]
     pub fn shape(mut self, shape: Shape) -> Self {
-        self.call.request.shape = shape;
+        self.call.given.shape = Some(shape);
         self
     }
 
@@ -172,6 +172,14 @@ impl<C> Plan<C> {
     #[must_use]
     pub fn codec<N>(self) -> Plan<Named<N>> {
         Plan { call: self.call, coding: PhantomData }
+    }
+
+    /// How the template is written where it has constants of the function's types in it, as in `row:<T::NAME>:<id>`: with
+    /// these rendered, and with its placeholders as they are. A closure that names the generics and captures nothing.
+    #[must_use]
+    pub fn constants(mut self, write: Constants) -> Self {
+        self.call.request.constants = Some(write);
+        self
     }
 
     /// Text of the template, as it stands.
@@ -188,12 +196,15 @@ impl<C> Plan<C> {
         self
     }
 
-    /// The call of a function with these hooks; whether it has an error for a cache that fails.
+    /// The call of a function with these hooks, which begins; whether it has an error for a cache that fails.
     fn call<H: Hooks>(mut self, has_error: bool) -> Box<Call>
     where
         C: Coding,
     {
+        self.call.complete();
         let Call { cache, request, .. } = &*self.call;
+        let value = Some(std::any::type_name::<<H::Kind as Kind>::Value> as TypeName);
+        cache.get().admit(Use { site: request.site, value, constants: request.constants });
         let failure = H::Failures::fingerprint();
         let expected = cache.engine().expected::<C, <H::Kind as Kind>::Value>(request, failure);
         self.call.begin(expected, has_error);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::choice::{self, Choice};
 use super::mistakes::Mistakes;
-use super::{Cache, Remark, Shared, prefixes};
+use super::{Cache, Remark, Shared, Templates, prefixes};
 use crate::codec::{BuiltInCodec, Coding, Format, OfCache, Sealed, Shape};
 use crate::engine::{DEFAULT_PENDING_BYTES, DEFAULT_REFRESHES, Engine, Limits, OutagePlan};
 use crate::entry::{MAX_MAX_ENTRY, MIN_MAX_ENTRY, Sizes};
@@ -311,7 +311,16 @@ impl CacheBuilder {
         };
         let engine = Engine::new(backend, &prefix, self.format, limits);
         let (ttl, jitter, shape) = (self.ttl, self.jitter, self.shape);
-        let shared = Arc::new(Shared { engine, prefix: prefix.into(), ttl, jitter, shape, enabled, remark });
+        let shared = Arc::new(Shared {
+            engine,
+            prefix: prefix.into(),
+            ttl,
+            jitter,
+            shape,
+            enabled,
+            remark,
+            templates: Templates::default(),
+        });
         if is_shared && !is_bare {
             prefixes::register(&shared);
         }

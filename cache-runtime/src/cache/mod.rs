@@ -5,8 +5,10 @@ mod choice;
 mod mistakes;
 mod prefixes;
 mod shutdown;
+mod templates;
 
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -17,10 +19,13 @@ use tokio::time::timeout_at;
 
 pub use self::builder::CacheBuilder;
 pub use self::shutdown::Shutdown;
+pub use self::templates::{Constants, Template};
+pub(crate) use self::templates::{Templates, Use};
 use crate::codec::Shape;
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind};
 use crate::health::Health;
+use crate::scope::{self, Mode};
 use crate::site::Site;
 use crate::{clock, observe, runtime};
 
@@ -42,6 +47,7 @@ pub(crate) struct Shared {
     pub(crate) shape: Shape,
     pub(crate) enabled: bool,
     remark: Remark,
+    pub(crate) templates: Templates,
 }
 
 /// What is to be said of this cache to each function that uses it.
@@ -75,7 +81,39 @@ impl Shared {
 /// A patience without a limit, as far as clocks reach.
 const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-static CURRENT: OnceCell<Cache> = OnceCell::new();
+/// The cache of the process. Calls borrow it for as long as they live, so that they count no references; one that a test
+/// has replaced stays where it is.
+struct Installed {
+    cache: Cache,
+    replaced_by: OnceCell<Box<Self>>,
+}
+
+static INSTALLED: OnceCell<Installed> = OnceCell::new();
+
+impl Installed {
+    fn new(cache: Cache) -> Self {
+        Self { cache, replaced_by: OnceCell::new() }
+    }
+
+    /// The one that replaced this one, or the one that replaced that, and so on.
+    fn newest(&'static self) -> &'static Self {
+        std::iter::successors(Some(self), |installed| installed.replaced_by.get().map(|newer| &**newer))
+            .last()
+            .unwrap_or(self)
+    }
+}
+
+/// The cache of the process, made now if there is none.
+fn installed() -> &'static Cache {
+    &INSTALLED.get_or_init(|| Installed::new(default_cache())).newest().cache
+}
+
+fn default_cache() -> Cache {
+    CacheBuilder::new().build().unwrap_or_else(|error| {
+        observe::default_cache_failed(&error);
+        CacheBuilder::new().in_place_of(&error)
+    })
+}
 
 impl Cache {
     /// Starts the configuration of a cache.
@@ -84,47 +122,106 @@ impl Cache {
     }
 
     /// A cache that caches nothing: every call runs its function, entries are empty, writes go nowhere. For tests of
-    /// code with cached functions in it.
+    /// code with cached functions in it, where each test puts itself into the [`scope`](Self::scope) of one.
     #[must_use]
     pub fn disabled() -> Self {
         CacheBuilder::new().disabled()
     }
 
-    /// Makes this the process's cache: the one that functions use which name none. It works in every tokio runtime of
-    /// the process, also when the one that first used it is gone.
+    /// Makes this the process's cache: the one that functions use which name none, outside of any
+    /// [`scope`](Self::scope). It works in every tokio runtime of the process, also when the one that first used it is
+    /// gone.
     ///
     /// # Errors
     ///
     /// Of kind [`ErrorKind::Configuration`] where the process already has one: installed, or chosen by the first cached
     /// call before this.
     pub fn install(self) -> Result<&'static Self, Error> {
-        let mut installed = false;
-        let current = CURRENT.get_or_init(|| {
-            installed = true;
-            self
+        let mut is_installed = false;
+        let installed = INSTALLED.get_or_init(|| {
+            is_installed = true;
+            Installed::new(self)
         });
-        if installed {
-            return Ok(current);
+        if is_installed {
+            return Ok(&installed.cache);
         }
         Err(Error::new(
             ErrorKind::Configuration,
-            "this process already has a cache: install once, at the start of `main`, before the first cached call",
+            "this process already has a cache: install once, at the start of `main`, before the first cached call; in \
+             tests, use `cache.scope(…)`, or `install_for_tests`",
         ))
     }
 
-    /// The process's cache: the installed one. Where none is installed when this is first asked, it is made then, and
-    /// stays: on `REDIS_URL` where that is set, else in this process ([`Memory`](crate::Memory)).
+    /// Makes this the process's cache, as [`install`](Self::install) does, in the place of one that the process may
+    /// already have. Calls that are under way keep the cache with which they began.
     ///
-    /// Where `REDIS_URL` is set and cannot be used, the cache is in this process: that is an error event, here and at the
-    /// first use of each function, and [`health`](Self::health) is [`Misconfigured`](crate::State::Misconfigured) and
-    /// says why. A program that would rather not start builds its cache with [`from_env`](CacheBuilder::from_env).
-    pub fn current() -> &'static Self {
-        CURRENT.get_or_init(|| {
-            CacheBuilder::new().build().unwrap_or_else(|error| {
-                observe::default_cache_failed(&error);
-                CacheBuilder::new().in_place_of(&error)
-            })
-        })
+    /// This is for tests that cannot wrap what they test in a [`scope`](Self::scope). There is one cache for the whole
+    /// process, so it is for tests of which one runs at a time: under `cargo nextest`, which gives each test a process of
+    /// its own, or with `cargo test -- --test-threads=1`. Where several tests run in one process at once, each may get the
+    /// cache of another one; a scope is the tool there.
+    ///
+    /// Caches that were replaced stay in memory until the process ends.
+    pub fn install_for_tests(self) -> &'static Self {
+        let mut new = Box::new(Installed::new(self));
+        let Some(oldest) = INSTALLED.get() else {
+            // Somebody else may install one in between, and then this one replaces it.
+            return match INSTALLED.try_insert(*new) {
+                Ok(installed) => &installed.cache,
+                Err((_, rejected)) => rejected.cache.install_for_tests(),
+            };
+        };
+        loop {
+            match oldest.newest().replaced_by.try_insert(new) {
+                Ok(installed) => return &installed.cache,
+                Err((_, rejected)) => new = rejected,
+            }
+        }
+    }
+
+    /// The cache of functions that name none: that of the innermost [`scope`](Self::scope) around this, else the
+    /// process's, which is the installed one. Where none is installed when this is first asked, it is made then, and
+    /// stays: on `REDIS_URL` where that is set, else in this process ([`Memory`](crate::Memory)). A `REDIS_URL` that
+    /// makes no sense is an error event, and the cache is in this process.
+    #[must_use]
+    pub fn current() -> Self {
+        scope::cache().unwrap_or_else(|| installed().clone())
+    }
+
+    /// Runs `future` with this cache: every cached call in it uses it, however deep, unless its function names another
+    /// one. So each test and each tenant can have a cache of its own, in one process and at the same time. Of nested
+    /// scopes, the innermost decides. Inside, the process's cache is not used, and `REDIS_URL` is not read for one.
+    ///
+    /// A scope reaches as far as its task, which includes what a cached function runs by itself: bodies that have tasks of
+    /// their own (`detach`) and refreshes in the background. A task that `future` spawns is outside. Take the cache along:
+    ///
+    /// ```
+    /// use cache_runtime::{Cache, Memory, redis_cached};
+    ///
+    /// #[redis_cached(key = "greeting:<name>")]
+    /// async fn greeting(name: &str) -> String {
+    ///     format!("Hello {name}")
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let cache = Cache::builder().memory(Memory::entries(100)).build()?;
+    /// let greetings = cache.scope(async {
+    ///     let here = greeting("Ada").await;
+    ///     let cache = Cache::current(); // the cache of the scope
+    ///     let there = tokio::spawn(async move { cache.scope(greeting("Bob")).await });
+    ///     there.await.map(|there| [here, there])
+    /// });
+    /// assert_eq!(greetings.await?, ["Hello Ada", "Hello Bob"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// The handle of an entry has the cache that was current where the handle was made: make it inside, as in
+    /// `cache.scope(async { user_entry(7).invalidate().await })`.
+    ///
+    /// Dropping the future drops `future`.
+    pub fn scope<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
+        scope::with_cache(self.clone(), future)
     }
 
     /// Ends the background work of this cache, before the process exits, and returns what is lost by that.
@@ -180,27 +277,49 @@ impl Cache {
     pub(crate) fn shared(&self) -> &Shared {
         &self.shared
     }
+
+    /// A function uses its key template in this cache. One that caches nothing mixes up nothing.
+    pub(crate) fn admit(&self, used: Use) {
+        if self.shared.enabled {
+            self.shared.templates.admit(used);
+        }
+    }
 }
 
-/// The cache of a function: the process's, which no counter is kept of, or the one that the function names.
+/// The cache of a function.
 #[derive(Clone, Debug)]
 pub enum CacheRef {
-    /// The process's.
-    Current(&'static Cache),
-    /// The one that the function names.
-    Named(Cache),
+    /// The current one, which is found out when the call begins.
+    Current,
+    /// The process's, which no counter is kept of.
+    Installed(&'static Cache),
+    /// The one that the function names, or that of a scope.
+    Held(Cache),
 }
 
 impl CacheRef {
     pub(crate) fn get(&self) -> &Cache {
         match self {
-            Self::Current(cache) => cache,
-            Self::Named(cache) => cache,
+            Self::Current => installed(),
+            Self::Installed(cache) => cache,
+            Self::Held(cache) => cache,
         }
     }
 
     pub(crate) fn engine(&self) -> &Arc<Engine> {
         &self.get().shared.engine
+    }
+
+    /// Finds out which cache the current one is, and what the scopes around the call ask of it.
+    pub(crate) fn resolve(&mut self) -> Mode {
+        let is_open = matches!(self, Self::Current);
+        let (mode, scoped) = scope::enter(is_open);
+        match scoped {
+            Some(cache) => *self = Self::Held(cache),
+            None if is_open => *self = Self::Installed(installed()),
+            None => {}
+        }
+        if self.get().shared.enabled { mode } else { Mode::Bypass }
     }
 }
 

@@ -11,7 +11,7 @@ use super::sight::{Found, Seen};
 use super::{Engine, Request};
 use crate::cache::CacheRef;
 use crate::clock::{self, Instant, Timestamp};
-use crate::codec::Format;
+use crate::codec::Shape;
 use crate::entry::{Expected, Header, Token};
 use crate::error::Error;
 use crate::key;
@@ -30,6 +30,7 @@ const MAX_ATTEMPTS: u32 = 12;
 pub(crate) struct Call {
     pub(crate) cache: CacheRef,
     pub(crate) request: Request,
+    pub(crate) given: Given,
     /// The key again, once something outlives the call.
     pub(super) shared_key: Option<Arc<str>>,
     pub(super) expected: Expected,
@@ -62,6 +63,14 @@ pub(crate) struct Call {
     pub(super) reach: Reach,
     /// This call has left a run for which it had waited up to its limit.
     pub(super) outwaited: bool,
+}
+
+/// What a function says itself, of what a cache has defaults for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Given {
+    pub(crate) ttl: Option<Duration>,
+    pub(crate) jitter: Option<f64>,
+    pub(crate) shape: Option<Shape>,
 }
 
 /// What a call does next.
@@ -100,15 +109,17 @@ pub(super) fn ended(site: &'static Site, key: &str, outcome: Outcome, served: Op
 }
 
 impl Call {
+    /// A call whose cache is not looked at yet: the current one is that of when the call begins, and a function that
+    /// returns its future is called before that.
     pub(crate) fn new(cache: CacheRef, request: Request) -> Self {
-        let engine = cache.engine();
         Self {
+            given: Given::default(),
             shared_key: None,
             expected: Expected::default(),
-            budget: Budget::new(engine.deadline),
+            budget: Budget::new(Duration::ZERO),
             mode: Mode::default(),
             entered: None,
-            at: engine.flights.now(),
+            at: Moment::default(),
             group: Group::default(),
             attempts: 0,
             saw: None,
@@ -127,12 +138,11 @@ impl Call {
         }
     }
 
-    /// Nothing is added to the request any more, and the call arrives: what is invalidated from now on, it may be served.
+    /// The call arrives: what is invalidated from now on, it may be served.
     pub(crate) fn begin(&mut self, expected: Expected, has_error: bool) {
-        self.complete();
-        let shared = self.cache.get().shared();
-        self.mode = if shared.enabled { scope::mode() } else { Mode::Bypass };
-        self.at = shared.engine.flights.now();
+        let engine = self.cache.engine();
+        self.budget = Budget::new(engine.deadline);
+        self.at = engine.flights.now();
         self.expected = expected;
         if has_error && self.request.failing == Failing::Run {
             self.request.failing = Failing::Refuse;
@@ -145,13 +155,17 @@ impl Call {
         (self.cache, self.request)
     }
 
-    /// Nothing is added to the key any more: it is cut to length.
-    fn complete(&mut self) {
+    /// Nothing is added to the request any more, and its cache is known from now on: what the function leaves open is as
+    /// that has it, and the key is whole.
+    pub(crate) fn complete(&mut self) {
+        self.mode = self.cache.resolve();
+        let shared = self.cache.get().shared();
+        self.request.ttl = self.given.ttl.unwrap_or(shared.ttl);
+        self.request.jitter = self.given.jitter.unwrap_or(shared.jitter);
+        self.request.shape = self.given.shape.unwrap_or(shared.shape);
+        shared.is_used_by(self.request.site);
+        self.request.key.insert_str(0, &shared.prefix);
         self.request.key = key::finish(std::mem::take(&mut self.request.key));
-    }
-
-    pub(crate) fn format(&self) -> Format {
-        self.cache.engine().format
     }
 
     /// Finds out what to do next. What only some of the calls need is boxed: thousands may wait in here.

@@ -226,8 +226,15 @@ impl Fill {
 
     fn encode(&self, answer: &dyn Reply, header: Header) -> Option<Written> {
         let Request { site, key, .. } = &self.call.request;
-        let sizes = &self.call.cache.engine().sizes;
-        let written = entry::write(&header, key, sizes, |out| answer.encode(self.call.format(), out));
+        let engine = self.call.cache.engine();
+        let written = entry::write(&header, key, &engine.sizes, |out| {
+            let start = out.len();
+            answer.encode(engine.format, out)?;
+            if cfg!(debug_assertions) && matches!(answer.loaded(), Loaded::Value(())) {
+                engine.follow_value(&self.call.request, answer, out.get(start..).unwrap_or_default());
+            }
+            Ok(())
+        });
         written.inspect_err(|error| observe::not_encoded(site, key, error)).ok()
     }
 

@@ -4,7 +4,7 @@
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use super::kind::{CachesFailures, CachesNone, FailClosed, Kind, Output};
+use super::kind::{CachesFailures, CachesNone, FailClosed, Kind, Output, Shared, SharesErrors};
 use crate::codec::{Coding, Fingerprint, Format};
 use crate::error::Error;
 
@@ -36,6 +36,16 @@ pub trait Hooks {
     /// What a caller gets whose wait is over; none where it waits on.
     fn late(&self) -> MadeOf<Self::Kind> {
         None
+    }
+
+    /// The error of an output, as waiting callers get it; none where they cannot have it.
+    fn share(&self, output: &Output<Self::Kind>) -> Option<Shared> {
+        Self::Kind::share(output)
+    }
+
+    /// The output of an error that another caller shares; none where it is another function's.
+    fn shared(&self, error: &Shared) -> Option<Output<Self::Kind>> {
+        Self::Kind::shared(error)
     }
 }
 
@@ -128,6 +138,20 @@ impl<N, V, A> Asked<N, V, A> {
     }
 }
 
+/// How waiting callers get the error of a run, where the kind alone does not say; see [`errors_of`].
+#[derive(Debug)]
+pub struct SharedErrors<K: Kind> {
+    share: fn(&Output<K>) -> Option<Shared>,
+    shared: fn(&Shared) -> Option<Output<K>>,
+}
+
+/// `share_errors = true`: the errors of a kind that has them, and can share them. What is missing is one error of the
+/// compiler, at the argument: nothing else needs the bound.
+#[must_use]
+pub fn errors_of<K: SharesErrors>(_: PhantomData<K>) -> SharedErrors<K> {
+    SharedErrors { share: K::share_error, shared: K::shared_error }
+}
+
 /// A kind and what is added to it; see [`hooks`].
 #[derive(Debug)]
 pub struct Hooked<K: Kind, F = NotStored, W = (), T = ()> {
@@ -135,28 +159,29 @@ pub struct Hooked<K: Kind, F = NotStored, W = (), T = ()> {
     ttl: Option<Asked<T, K::Value, Duration>>,
     refusal: MadeOf<K>,
     late: MadeOf<K>,
+    errors: Option<SharedErrors<K>>,
     failures: PhantomData<F>,
 }
 
 /// Begins with nothing added to a kind.
 #[must_use]
 pub fn hooks<K: Kind>(_: PhantomData<K>) -> Hooked<K> {
-    Hooked { wants: None, ttl: None, refusal: None, late: None, failures: PhantomData }
+    Hooked { wants: None, ttl: None, refusal: None, late: None, errors: None, failures: PhantomData }
 }
 
 impl<K: Kind, F, W, T> Hooked<K, F, W, T> {
     /// `cache_if = …`
     #[must_use]
     pub fn cache_if<N: Fn(&K::Value) -> bool>(self, wants: N) -> Hooked<K, F, N, T> {
-        let Self { wants: _, ttl, refusal, late, failures } = self;
-        Hooked { wants: Some(Asked::new(wants)), ttl, refusal, late, failures }
+        let Self { wants: _, ttl, refusal, late, errors, failures } = self;
+        Hooked { wants: Some(Asked::new(wants)), ttl, refusal, late, errors, failures }
     }
 
     /// `ttl = |value| …`
     #[must_use]
     pub fn ttl_of<N: Fn(&K::Value) -> Duration>(self, ttl: N) -> Hooked<K, F, W, N> {
-        let Self { wants, ttl: _, refusal, late, failures } = self;
-        Hooked { wants, ttl: Some(Asked::new(ttl)), refusal, late, failures }
+        let Self { wants, ttl: _, refusal, late, errors, failures } = self;
+        Hooked { wants, ttl: Some(Asked::new(ttl)), refusal, late, errors, failures }
     }
 
     /// `none_ttl = …`: there is a `None` to store.
@@ -174,8 +199,15 @@ impl<K: Kind, F, W, T> Hooked<K, F, W, T> {
     where
         K: CachesFailures,
     {
-        let Self { wants, ttl, refusal, late, failures: _ } = self;
-        Hooked { wants, ttl, refusal, late, failures: PhantomData }
+        let Self { wants, ttl, refusal, late, errors, failures: _ } = self;
+        Hooked { wants, ttl, refusal, late, errors, failures: PhantomData }
+    }
+
+    /// `share_errors = true`
+    #[must_use]
+    pub fn share_errors(mut self, errors: SharedErrors<K>) -> Self {
+        self.errors = Some(errors);
+        self
     }
 
     /// `fail_open = false`, `shed = true`
@@ -218,5 +250,13 @@ where
 
     fn late(&self) -> MadeOf<K> {
         self.late
+    }
+
+    fn share(&self, output: &Output<K>) -> Option<Shared> {
+        self.errors.as_ref().map_or_else(|| K::share(output), |errors| (errors.share)(output))
+    }
+
+    fn shared(&self, error: &Shared) -> Option<Output<K>> {
+        self.errors.as_ref().map_or_else(|| K::shared(error), |errors| (errors.shared)(error))
     }
 }

@@ -1,14 +1,16 @@
 //! What a cached function returns: which part of it is the value, and what is not stored.
 
 use std::any::Any;
+use std::fmt::Display;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::round_trip::RoundTrip;
 use crate::codec::{self, Coding, Fingerprint, Format};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 
 /// An error that the callers of one run share.
 pub type Shared = Arc<dyn Any + Send + Sync>;
@@ -55,6 +57,11 @@ pub trait Kind {
     #[must_use]
     fn none() -> Option<Self::Output> {
         None
+    }
+
+    /// What becomes of a value that is decoded again from its bytes.
+    fn round_trip<C: Coding>(format: Format, _value: &Self::Value, payload: &[u8]) -> RoundTrip {
+        C::decode::<Self::Value>(format, payload).map_or_else(RoundTrip::Undecodable, |_| RoundTrip::Same)
     }
 
     /// The error of an output, where the callers of one run can share it.
@@ -137,6 +144,36 @@ impl<K: Fails<Error: Value>> CachesFailures for K {
     }
 }
 
+/// A kind whose waiting callers can have the error of the run that they waited for: what `share_errors` needs.
+#[diagnostic::on_unimplemented(
+    message = "`share_errors = true` needs a function that returns `Result<_, E>` with `E: Display + From<cache_runtime::Error>`",
+    label = "waiting callers get the text of the error as a `cache_runtime::Error`, which has to become the error of this function",
+    note = "implement both for the error type (`anyhow::Error` and `Box<dyn Error + Send + Sync>` have them), or derive `Clone` for it: \
+            then waiting callers get clones, without this argument too",
+    note = "or leave `share_errors` out: waiting callers then run the function themselves, in widening groups"
+)]
+pub trait SharesErrors: Kind {
+    /// The error of an output, as waiting callers get it.
+    fn share_error(output: &Self::Output) -> Option<Shared>;
+
+    /// The output of an error that another caller shares; none where it is another function's.
+    fn shared_error(error: &Shared) -> Option<Self::Output>;
+}
+
+/// The text of an error that callers share.
+struct Text(String);
+
+/// The text of the error in an output. The alternate form is how `anyhow` and `eyre` print the causes too; most other types
+/// have one form.
+fn share_text<K: Fails<Error: Display>>(output: &K::Output) -> Option<Shared> {
+    K::error(output).map(|error| Arc::new(Text(format!("{error:#}"))) as Shared)
+}
+
+fn shared_text<K: Fails<Error: From<Error>>>(error: &Shared) -> Option<K::Output> {
+    let Text(text) = error.downcast_ref()?;
+    Some(K::failed(Error::new(ErrorKind::Failed, text.as_str()).into()))
+}
+
 /// A kind whose output can carry the cache's error: what `fail_open = false` and `shed = true` need.
 #[diagnostic::on_unimplemented(
     message = "`fail_open = false` and `shed = true` need a function that returns `Result<_, E>` with `E: From<cache_runtime::Error>`",
@@ -166,6 +203,10 @@ pub struct FallibleOptional<T, E>(PhantomData<(T, E)>);
 /// A function whose errors can be cloned: the callers of one run share them.
 #[derive(Debug)]
 pub struct Sharing<K>(PhantomData<K>);
+
+/// A function whose values can be compared: a debug build finds out whether they survive being stored.
+#[derive(Debug)]
+pub struct Compared<K>(PhantomData<K>);
 
 impl<T: Value, E> Fails for Fallible<T, E> {
     type Error = E;
@@ -232,6 +273,79 @@ impl<K: Fails<Error: Clone + Send + Sync + 'static>> Kind for Sharing<K> {
 impl<K: FailClosed + Fails<Error: Clone + Send + Sync + 'static>> FailClosed for Sharing<K> {
     fn fail(error: Error) -> K::Output {
         K::fail(error)
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<K: Fails<Error: Clone + Send + Sync + 'static>> SharesErrors for Sharing<K> {
+    fn share_error(output: &K::Output) -> Option<Shared> {
+        Self::share(output)
+    }
+
+    fn shared_error(error: &Shared) -> Option<K::Output> {
+        Self::shared(error)
+    }
+}
+
+impl<K: Kind<Value: PartialEq>> Kind for Compared<K> {
+    type Output = K::Output;
+    type Value = K::Value;
+
+    fn loaded(output: &K::Output) -> Loaded<&K::Value> {
+        K::loaded(output)
+    }
+
+    fn hit(value: K::Value) -> K::Output {
+        K::hit(value)
+    }
+
+    fn none() -> Option<K::Output> {
+        K::none()
+    }
+
+    fn round_trip<C: Coding>(format: Format, value: &K::Value, payload: &[u8]) -> RoundTrip {
+        RoundTrip::of(value, C::decode(format, payload))
+    }
+
+    fn share(output: &K::Output) -> Option<Shared> {
+        K::share(output)
+    }
+
+    fn shared(error: &Shared) -> Option<K::Output> {
+        K::shared(error)
+    }
+}
+
+impl<K: Fails<Value: PartialEq>> Fails for Compared<K> {
+    type Error = K::Error;
+
+    fn error(output: &K::Output) -> Option<&K::Error> {
+        K::error(output)
+    }
+
+    fn failed(error: K::Error) -> K::Output {
+        K::failed(error)
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<K: CachesNone<Value: PartialEq>> CachesNone for Compared<K> {}
+
+#[diagnostic::do_not_recommend]
+impl<K: FailClosed<Value: PartialEq>> FailClosed for Compared<K> {
+    fn fail(error: Error) -> K::Output {
+        K::fail(error)
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<K: SharesErrors<Value: PartialEq>> SharesErrors for Compared<K> {
+    fn share_error(output: &K::Output) -> Option<Shared> {
+        K::share_error(output)
+    }
+
+    fn shared_error(error: &Shared) -> Option<K::Output> {
+        K::shared_error(error)
     }
 }
 
@@ -306,5 +420,27 @@ impl<T: Value, E: From<Error>> FailClosed for Fallible<T, E> {
 impl<T: Value, E: From<Error>> FailClosed for FallibleOptional<T, E> {
     fn fail(error: Error) -> Result<Option<T>, E> {
         Err(error.into())
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Value, E: Display + From<Error>> SharesErrors for Fallible<T, E> {
+    fn share_error(output: &Result<T, E>) -> Option<Shared> {
+        share_text::<Self>(output)
+    }
+
+    fn shared_error(error: &Shared) -> Option<Result<T, E>> {
+        shared_text::<Self>(error)
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Value, E: Display + From<Error>> SharesErrors for FallibleOptional<T, E> {
+    fn share_error(output: &Result<Option<T>, E>) -> Option<Shared> {
+        share_text::<Self>(output)
+    }
+
+    fn shared_error(error: &Shared) -> Option<Result<Option<T>, E>> {
+        shared_text::<Self>(error)
     }
 }

@@ -14,8 +14,10 @@ use std::time::Duration;
 
 use super::hooks::{FailureCoding, Hooks, MadeOf};
 use super::kind::{Kind, Loaded, Output, Shared};
+use super::round_trip::RoundTrip;
 use crate::codec::{Coding, Fingerprint, Format};
 use crate::error::Error;
+use crate::site::TypeName;
 
 /// What a panic carries.
 pub(super) type Panic = Box<dyn Any + Send>;
@@ -69,6 +71,12 @@ pub(crate) trait Reply {
     /// Appends the bytes of the value, or of the error.
     fn encode(&self, format: Format, out: &mut Vec<u8>) -> Result<(), Error>;
 
+    /// The type of the value.
+    fn value_type(&self) -> TypeName;
+
+    /// What becomes of the value if it is decoded again from these bytes of it; only in a debug build.
+    fn round_trip(&self, format: Format, payload: &[u8]) -> RoundTrip;
+
     /// Makes the answer of a stored value.
     fn decode(&mut self, format: Format, payload: &[u8]) -> Result<(), Error>;
 
@@ -84,7 +92,7 @@ pub(crate) trait Reply {
     /// Makes the answer of a wait that is over; whether this function has such an answer.
     fn late(&mut self, error: Error) -> bool;
 
-    /// The error of the answer, where others can have it too.
+    /// The error of the answer, where others can have it too. It is asked where the body is.
     fn share(&self) -> Option<Shared>;
 
     /// Makes the answer of another caller's error; whether it is one of this function's.
@@ -213,6 +221,17 @@ impl<H: Hooks, C: Coding> Reply for Answer<H, C> {
         }
     }
 
+    fn value_type(&self) -> TypeName {
+        std::any::type_name::<<H::Kind as Kind>::Value>
+    }
+
+    fn round_trip(&self, format: Format, payload: &[u8]) -> RoundTrip {
+        match self.value() {
+            Loaded::Value(value) if cfg!(debug_assertions) => H::Kind::round_trip::<C>(format, value, payload),
+            _ => RoundTrip::Unknown,
+        }
+    }
+
     fn decode(&mut self, format: Format, payload: &[u8]) -> Result<(), Error> {
         C::decode(format, payload).map(|value| self.set(H::Kind::hit(value)))
     }
@@ -234,11 +253,12 @@ impl<H: Hooks, C: Coding> Reply for Answer<H, C> {
     }
 
     fn share(&self) -> Option<Shared> {
-        self.output.as_ref().and_then(H::Kind::share)
+        self.hooks.as_ref().zip(self.output.as_ref()).and_then(|(hooks, output)| hooks.share(output))
     }
 
     fn shared(&mut self, error: &Shared) -> bool {
-        self.set_if(H::Kind::shared(error))
+        let output = self.hooks.as_ref().and_then(|hooks| hooks.shared(error));
+        self.set_if(output)
     }
 
     fn catch_panics(&mut self) {

@@ -32,6 +32,7 @@ mod outage;
 mod pending;
 mod read;
 mod retry;
+mod round_trip;
 mod sight;
 mod sole_task;
 mod sweep;
@@ -48,16 +49,18 @@ pub(crate) use self::background::{Background, DEFAULT_REFRESHES};
 pub(crate) use self::call::Call;
 pub(crate) use self::detached::Detached;
 use self::flight::SingleFlight;
-pub use self::hooks::{FailureCoding, Hooked, Hooks, MadeOf, OrFail, hooks};
+pub use self::hooks::{FailureCoding, Hooked, Hooks, MadeOf, OrFail, SharedErrors, errors_of, hooks};
 pub use self::kind::{
-    CachesFailures, CachesNone, FailClosed, Fails, Fallible, FallibleOptional, Kind, Loaded, Optional, Output, Plain,
-    Shared, Sharing, Value,
+    CachesFailures, CachesNone, Compared, FailClosed, Fails, Fallible, FallibleOptional, Kind, Loaded, Optional,
+    Output, Plain, Shared, SharesErrors, Sharing, Value,
 };
 pub(crate) use self::outage::Plan as OutagePlan;
 use self::outage::{Asked, Outage};
 pub(crate) use self::pending::DEFAULT_PENDING_BYTES;
 use self::pending::Pending;
 pub(crate) use self::read::Read;
+pub use self::round_trip::RoundTrip;
+use crate::cache::Constants;
 use crate::codec::{Coding, Fingerprint, Format, Shape};
 use crate::entry::{self, Defect, Expected, Lookup, Schema, Sizes};
 use crate::error::{Error, ErrorKind};
@@ -246,4 +249,6 @@ pub(crate) struct Request {
     pub(crate) none_ttl: Option<Duration>,
     /// How long an error is stored.
     pub(crate) err_ttl: Option<Duration>,
+    /// How the key template is written, where it has constants.
+    pub(crate) constants: Option<Constants>,
 }

@@ -233,11 +233,12 @@ fn revalidate(mut call: Box<Call>, found: Found, load: &mut dyn Load) {
         return observe::refresh_put_off(call.request.site, &key);
     };
     let Some(owned) = load.detach(Audience::Nobody) else { return };
-    engine.background.refresh(&runtime, permit, async move {
+    let refresh = async move {
         if let Some(run) = call.revalidate(alone, &found).await {
             carry_out(Box::new(Fill::new(call, run)), owned).await;
         }
-    });
+    };
+    engine.background.refresh(&runtime, permit, scope::inherit_cache(refresh));
 }
 
 /// A body's own task.

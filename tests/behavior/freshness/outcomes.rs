@@ -33,19 +33,19 @@ async fn a_none_is_stored_for_its_own_time(stage: Stage) {
     assert_eq!(origin.runs(), 2);
 }
 
-#[redis_cached(key = "error", ttl = 600, err_ttl = 60, cache = cache, skip(cache, origin))]
+#[redis_cached(key = "error", shared = true, ttl = 600, err_ttl = 60, cache = cache, skip(cache, origin))]
 async fn refused(cache: &Cache, origin: &Origin) -> Result<u64, String> {
     Err(format!("run {} failed", origin.run().await))
 }
 
 /// The same key, and another error.
-#[redis_cached(key = "error", ttl = 600, err_ttl = 60, cache = cache, skip(cache, origin), entry = false)]
+#[redis_cached(key = "error", shared = true, ttl = 600, err_ttl = 60, cache = cache, skip(cache, origin), entry = false)]
 async fn refused_otherwise(cache: &Cache, origin: &Origin) -> Result<u64, u64> {
     Err(origin.run().await)
 }
 
 /// The same key, and no errors stored.
-#[redis_cached(key = "error", ttl = 600, cache = cache, skip(cache, origin), entry = false)]
+#[redis_cached(key = "error", shared = true, ttl = 600, cache = cache, skip(cache, origin), entry = false)]
 async fn allowed(cache: &Cache, origin: &Origin) -> Result<u64, String> {
     Ok(origin.run().await)
 }

@@ -18,7 +18,7 @@ on_every_store!(
 );
 
 #[redis_cached(
-    key = "stale:<id>", ttl = Duration::from_millis(20), jitter = 0.0, stale_while_revalidate = "1h",
+    key = "stale:<id>", shared = true, ttl = Duration::from_millis(20), jitter = 0.0, stale_while_revalidate = "1h",
     cache = cache, skip(cache, origin)
 )]
 async fn stale(cache: &Cache, origin: &Arc<Origin>, id: u64) -> u64 {
@@ -27,7 +27,7 @@ async fn stale(cache: &Cache, origin: &Arc<Origin>, id: u64) -> u64 {
 }
 
 /// The same key, without a window.
-#[redis_cached(key = "stale:<id>", ttl = 600, lock = true, cache = cache, skip(cache, origin), entry = false)]
+#[redis_cached(key = "stale:<id>", shared = true, ttl = 600, lock = true, cache = cache, skip(cache, origin), entry = false)]
 async fn strict(cache: &Cache, origin: &Origin, id: u64) -> u64 {
     assert!(id < 100);
     origin.run().await

@@ -27,7 +27,7 @@ pub async fn expressions(id: u64) -> u64 {
     id
 }
 
-#[redis_cached(key = "d:<id>", ttl = 0.5, jitter = 0, lock(wait = 0.1), fail_open = false, entry = named)]
+#[redis_cached(key = "d:<id>", ttl = 0.5, jitter = 0, lock(wait = 0.1), fail_open = false, entry = named, shared = true)]
 pub async fn fractions(id: u64) -> Result<u64, cache_runtime::Error> {
     Ok(id)
 }

@@ -6,7 +6,7 @@ use crate::engine::kind::Shared;
 use crate::entry::Token;
 
 /// A point in the order of events in this process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Moment(pub(super) u64);
 
 impl Moment {
