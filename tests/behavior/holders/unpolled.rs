@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use cache_runtime::{Cache, Memory, Outcome, redis_cached, report};
+use futures_util::future::join_all;
 use support::{FailingStore, LossyProxy, Mood, Origin, OwnStore, PATIENCE, RedisServer, built, cache_on, within};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -116,6 +117,50 @@ async fn a_leader_that_waits_for_another_process_and_is_not_polled_is_passed() {
     assert_eq!((held, value), (1, 1));
     assert_eq!(waited.as_secs(), 10, "it waits for the other process by itself, and not for the limit of a minute");
     drop(stuck);
+}
+
+/// A leader that is polled while it waits for another process is not passed: its callers do not ask the store in its stead.
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_waits_for_another_process_for_long_is_not_passed() {
+    let store = FailingStore::default();
+    let ours = built(Cache::builder().store(store.clone()));
+    let theirs = built(Cache::builder().store(store.beside()));
+    let origin = Origin::held();
+    let waits = async {
+        origin.has_begun(1).await;
+        let (waited, ()) = tokio::join!(join_all((0..100).map(|_| locked(&ours, &origin))), async {
+            sleep(Duration::from_secs(10)).await;
+            origin.let_go();
+        });
+        waited
+    };
+    let (held, waited) = tokio::join!(locked(&theirs, &origin), waits);
+    assert_eq!((held, waited), (1, vec![1; 100]));
+    // Each of them once, and one of them ten times a second and some more, with its pauses spread.
+    assert!((200..300).contains(&store.looks().len()), "{} looks", store.looks().len());
+}
+
+#[redis_cached(key = "turn:<id>", ttl = 600, lock(wait = "60s"), cache = cache, skip(cache, origin))]
+async fn in_turn(cache: &Cache, origin: &Origin, id: u64) -> u64 {
+    assert!(id < 10);
+    origin.run().await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_waits_for_its_turn_is_not_passed() {
+    let (store, origin) = (FailingStore::default(), Origin::held());
+    let cache = built(Cache::builder().store(store.clone()).outage_concurrency(1));
+    store.is(Mood::ReadOnly);
+    let second = async {
+        origin.has_begun(1).await;
+        let (second, ()) = tokio::join!(join_all((0..10).map(|_| in_turn(&cache, &origin, 2))), async {
+            sleep(Duration::from_secs(10)).await;
+            origin.let_go();
+        });
+        second
+    };
+    let (first, second) = tokio::join!(in_turn(&cache, &origin, 1), second);
+    assert_eq!((first, second), (1, vec![2; 10]));
 }
 
 /// Behind a run that cannot have the lease stands a leader that is not polled when its turn comes.

@@ -110,6 +110,16 @@ fn an_ended_flight_is_not_joined_and_does_not_end_its_successor() {
 }
 
 #[test]
+fn a_flight_whose_value_nobody_waits_for_is_not_joined_any_more() {
+    let flights = registry();
+    let early = arrival(&flights);
+    let lead = lead(&flights);
+    lead.loading(None);
+    assert!(!lead.closed_with_company());
+    leads(enter(&flights, early));
+}
+
+#[test]
 fn a_run_that_a_newer_flight_superseded_is_still_joined_with_proof() {
     let flights = registry();
     let old = lead(&flights);
