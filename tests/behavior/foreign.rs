@@ -71,6 +71,15 @@ async fn a_read_leaves_it_alone_and_runs_the_function_without_the_cache() {
 }
 
 #[tokio::test]
+async fn one_that_is_longer_than_any_entry_is_left_alone_too() {
+    let mut shared = Shared::start(|cache| cache.max_entry_bytes(1 << 10)).await;
+    let (long, events) = ([b'x'; 5_000], Events::capture());
+    shared.set(&long).await;
+    assert_eq!(session(&shared.cache, &Origin::default(), 7).await, 107);
+    assert_eq!((shared.get().await.as_deref(), of_foreign_strings(&events).len()), (Some(&long[..]), 1));
+}
+
+#[tokio::test]
 async fn callers_at_once_share_one_run() {
     let mut shared = Shared::start(|cache| cache).await;
     shared.set(b"a text").await;

@@ -284,10 +284,12 @@ async fn a_caller_that_waits_for_another_release_reads_its_value() {
 #[tokio::test]
 async fn an_error_of_another_shape_is_read_too() {
     let server = RedisServer::start().await;
-    let (old, new, origin) = (cache_of_a_release(&server), cache_of_a_release(&server), Origin::default());
+    let (old, new) = (cache_of_a_release(&server), cache_of_a_release(&server));
+    let (events, origin) = (Events::capture(), Origin::default());
     assert_eq!(old::failing(&old, &origin, 7).await, Err(old::Failure { code: 107 }));
     assert_eq!(new::failing(&new, &origin, 7).await, Err(new::Failure { code: 107, retry: false }));
-    assert_eq!(origin.runs(), 1);
+    assert_eq!(new::failing_entry(&new, 7).get().await.expect("the server is up"), None, "an error is no value");
+    assert_eq!((origin.runs(), warnings(&events)), (1, Vec::new()));
 }
 
 #[redis_cached(key = "user:<id>", ttl = 600, err_ttl = 600, shape = "compatible", cache = cache, skip(cache))]
