@@ -48,14 +48,14 @@ pub(crate) use self::call::Call;
 pub(crate) use self::detached::Detached;
 pub use self::hooks::{FailureCoding, Hooked, Hooks, MadeOf, OrFail, SharedErrors, errors_of, hooks};
 pub use self::kind::{
-    CachesFailures, CachesNone, Compared, FailClosed, Fails, Fallible, FallibleOptional, Kind, Loaded, Optional,
-    Output, Plain, Shared, SharesErrors, Sharing, Value,
+    CachesFailures, CachesNone, FailClosed, Fails, Fallible, FallibleOptional, Kind, Loaded, Optional, Output, Plain,
+    Shared, SharesErrors, Sharing, Value,
 };
 pub(crate) use self::outage::Plan as OutagePlan;
 use self::outage::{Asked, Outage};
 use self::owed::Owed;
 pub(crate) use self::read::Read;
-pub use self::round_trip::RoundTrip;
+pub use self::round_trip::{Comparable, Compares, Found, Incomparable, RoundTrip};
 use self::single_flight::SingleFlight;
 use crate::cache::Constants;
 use crate::codec::{Coding, Format};
