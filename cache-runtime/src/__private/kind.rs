@@ -13,8 +13,10 @@ use std::ops::Deref;
 use std::pin::Pin;
 
 #[cfg(debug_assertions)]
-use crate::engine::Compared;
-use crate::engine::{FailClosed, Fallible, FallibleOptional, Kind, MadeOf, Optional, Plain, Sharing};
+use crate::engine::Comparable;
+use crate::engine::{
+    FailClosed, Fallible, FallibleOptional, Found, Incomparable, Kind, MadeOf, Optional, Plain, Sharing,
+};
 
 /// The kind of the function whose body this is.
 #[must_use]
@@ -130,24 +132,24 @@ impl<K> OfComparable<K> {
 /// A release build does not follow values, so every kind is like another there.
 #[cfg(debug_assertions)]
 impl<K: Kind<Value: PartialEq>> OfComparable<K> {
-    /// The kind, which compares.
+    /// The kind, and that its values can be compared.
     #[must_use]
-    pub fn compared(&self) -> PhantomData<Compared<K>> {
+    pub fn compared(&self) -> Found<K, Comparable> {
         PhantomData
     }
 }
 
 impl<K> OfAny<K> {
-    /// The kind as it is.
+    /// The kind, and nothing more.
     #[must_use]
-    pub fn compared(&self) -> PhantomData<K> {
+    pub fn compared(&self) -> Found<K, Incomparable> {
         PhantomData
     }
 }
 
 /// What a caller of this kind gets whose wait is over: `late_of(kind).late()`.
 #[must_use]
-pub fn late_of<K: Kind>(_: PhantomData<K>) -> LateError<K> {
+pub fn late_of<K: Kind, Q>(_: Found<K, Q>) -> LateError<K> {
     LateError(LateNever(PhantomData))
 }
 

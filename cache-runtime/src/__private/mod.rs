@@ -15,9 +15,9 @@ pub use self::kind::{kind_of, kind_of_load, late_of};
 pub use self::own::{Holds, Own, Task, own};
 pub use crate::codec::{Coding, Fingerprint, Format, Named, OfCache, Shape};
 pub use crate::engine::{
-    CachesFailures, CachesNone, Compared, FailClosed, Fails, FailureCoding, Fallible, FallibleOptional, Hooked, Hooks,
-    Kind, Loaded, MadeOf, Optional, OrFail, Output, Plain, RoundTrip, Shared, SharedErrors, SharesErrors, Sharing,
-    Value, errors_of, hooks,
+    CachesFailures, CachesNone, Comparable, Compares, FailClosed, Fails, FailureCoding, Fallible, FallibleOptional,
+    Found, Hooked, Hooks, Incomparable, Kind, Loaded, MadeOf, Optional, OrFail, Output, Plain, RoundTrip, Shared,
+    SharedErrors, SharesErrors, Sharing, Value, errors_of, hooks,
 };
 pub use crate::site::Site;
 use crate::site::TypeName;
@@ -225,23 +225,25 @@ impl<C> fmt::Debug for Plan<C> {
 }
 
 /// A cached call: the function's future runs at most once.
-pub fn read<K, C, B>(plan: Plan<C>, kind: PhantomData<K>, body: Pin<&mut B>) -> impl Future<Output = K::Output>
+pub fn read<K, Q, C, B>(plan: Plan<C>, kind: Found<K, Q>, body: Pin<&mut B>) -> impl Future<Output = K::Output>
 where
     K: Kind,
+    Q: Compares<K::Value>,
     C: Coding,
     B: Future<Output = K::Output>,
 {
-    Read::<_, C, B>::new(plan.call::<PhantomData<K>>(false), kind, body)
+    Read::<_, C, B>::new(plan.call::<Found<K, Q>>(false), kind, body)
 }
 
 /// A cached call under `fail_open = false` or `shed = true`.
-pub fn read_or_fail<K, C, B>(plan: Plan<C>, kind: PhantomData<K>, body: Pin<&mut B>) -> impl Future<Output = K::Output>
+pub fn read_or_fail<K, Q, C, B>(plan: Plan<C>, kind: Found<K, Q>, body: Pin<&mut B>) -> impl Future<Output = K::Output>
 where
     K: FailClosed,
+    Q: Compares<K::Value>,
     C: Coding,
     B: Future<Output = K::Output>,
 {
-    Read::<_, C, B>::new(plan.call::<OrFail<K>>(true), OrFail(kind), body)
+    Read::<_, C, B>::new(plan.call::<OrFail<K, Q>>(true), OrFail(kind), body)
 }
 
 /// A cached call with hooks.

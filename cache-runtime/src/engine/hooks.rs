@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use super::kind::{CachesFailures, CachesNone, FailClosed, Kind, Output, Shared, SharesErrors};
+use super::round_trip::{Compares, Found};
 use crate::codec::{Coding, Fingerprint, Format};
 use crate::error::Error;
 
@@ -17,6 +18,8 @@ pub trait Hooks {
     type Kind: Kind;
     /// How its errors are stored.
     type Failures: FailureCoding<Self::Kind>;
+    /// Whether its values can be compared.
+    type Values: Compares<<Self::Kind as Kind>::Value>;
 
     /// Whether a value is to be stored.
     fn wants(&self, _value: &<Self::Kind as Kind>::Value) -> bool {
@@ -100,18 +103,20 @@ impl<K: CachesFailures> FailureCoding<K> for Stored {
     }
 }
 
-impl<K: Kind> Hooks for PhantomData<K> {
+impl<K: Kind, Q: Compares<K::Value>> Hooks for Found<K, Q> {
     type Kind = K;
     type Failures = NotStored;
+    type Values = Q;
 }
 
 /// A kind under `fail_open = false` or `shed = true`.
 #[derive(Debug)]
-pub struct OrFail<K>(pub(crate) PhantomData<K>);
+pub struct OrFail<K, Q>(pub(crate) Found<K, Q>);
 
-impl<K: FailClosed> Hooks for OrFail<K> {
+impl<K: FailClosed, Q: Compares<K::Value>> Hooks for OrFail<K, Q> {
     type Kind = K;
     type Failures = NotStored;
+    type Values = Q;
 
     fn refusal(&self) -> MadeOf<K> {
         Some(K::fail)
@@ -148,38 +153,38 @@ pub struct SharedErrors<K: Kind> {
 /// `share_errors = true`: the errors of a kind that has them, and can share them. What is missing is one error of the
 /// compiler, at the argument: nothing else needs the bound.
 #[must_use]
-pub fn errors_of<K: SharesErrors>(_: PhantomData<K>) -> SharedErrors<K> {
+pub fn errors_of<K: SharesErrors, Q>(_: Found<K, Q>) -> SharedErrors<K> {
     SharedErrors { share: K::share_error, shared: K::shared_error }
 }
 
 /// A kind and what is added to it; see [`hooks`].
 #[derive(Debug)]
-pub struct Hooked<K: Kind, F = NotStored, W = (), T = ()> {
+pub struct Hooked<K: Kind, Q, F = NotStored, W = (), T = ()> {
     wants: Option<Asked<W, K::Value, bool>>,
     ttl: Option<Asked<T, K::Value, Duration>>,
     refusal: MadeOf<K>,
     late: MadeOf<K>,
     errors: Option<SharedErrors<K>>,
-    failures: PhantomData<F>,
+    failures: PhantomData<(F, Q)>,
 }
 
 /// Begins with nothing added to a kind.
 #[must_use]
-pub fn hooks<K: Kind>(_: PhantomData<K>) -> Hooked<K> {
+pub fn hooks<K: Kind, Q>(_: Found<K, Q>) -> Hooked<K, Q> {
     Hooked { wants: None, ttl: None, refusal: None, late: None, errors: None, failures: PhantomData }
 }
 
-impl<K: Kind, F, W, T> Hooked<K, F, W, T> {
+impl<K: Kind, Q, F, W, T> Hooked<K, Q, F, W, T> {
     /// `cache_if = …`
     #[must_use]
-    pub fn cache_if<N: Fn(&K::Value) -> bool>(self, wants: N) -> Hooked<K, F, N, T> {
+    pub fn cache_if<N: Fn(&K::Value) -> bool>(self, wants: N) -> Hooked<K, Q, F, N, T> {
         let Self { wants: _, ttl, refusal, late, errors, failures } = self;
         Hooked { wants: Some(Asked::new(wants)), ttl, refusal, late, errors, failures }
     }
 
     /// `ttl = |value| …`
     #[must_use]
-    pub fn ttl_of<N: Fn(&K::Value) -> Duration>(self, ttl: N) -> Hooked<K, F, W, N> {
+    pub fn ttl_of<N: Fn(&K::Value) -> Duration>(self, ttl: N) -> Hooked<K, Q, F, W, N> {
         let Self { wants, ttl: _, refusal, late, errors, failures } = self;
         Hooked { wants, ttl: Some(Asked::new(ttl)), refusal, late, errors, failures }
     }
@@ -195,7 +200,7 @@ impl<K: Kind, F, W, T> Hooked<K, F, W, T> {
 
     /// `err_ttl = …`: there is an error to store.
     #[must_use]
-    pub fn failures(self) -> Hooked<K, Stored, W, T>
+    pub fn failures(self) -> Hooked<K, Q, Stored, W, T>
     where
         K: CachesFailures,
     {
@@ -228,13 +233,15 @@ impl<K: Kind, F, W, T> Hooked<K, F, W, T> {
     }
 }
 
-impl<K, F, W, T> Hooks for Hooked<K, F, W, T>
+impl<K, Q, F, W, T> Hooks for Hooked<K, Q, F, W, T>
 where
     K: Kind,
+    Q: Compares<K::Value>,
     F: FailureCoding<K>,
 {
     type Kind = K;
     type Failures = F;
+    type Values = Q;
 
     fn wants(&self, value: &K::Value) -> bool {
         self.wants.as_ref().is_none_or(|wants| wants.about(value))

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::round_trip::RoundTrip;
 use crate::codec::{self, Coding, Fingerprint, Format};
 use crate::error::{Error, ErrorKind};
 
@@ -57,11 +56,6 @@ pub trait Kind {
     #[must_use]
     fn none() -> Option<Self::Output> {
         None
-    }
-
-    /// What becomes of a value that is decoded again from its bytes.
-    fn round_trip<C: Coding>(format: Format, _value: &Self::Value, payload: &[u8]) -> RoundTrip {
-        C::decode::<Self::Value>(format, payload).map_or_else(RoundTrip::Undecodable, |_| RoundTrip::Same)
     }
 
     /// The error of an output, where the callers of one run can share it.
@@ -204,10 +198,6 @@ pub struct FallibleOptional<T, E>(PhantomData<(T, E)>);
 #[derive(Debug)]
 pub struct Sharing<K>(PhantomData<K>);
 
-/// A function whose values can be compared: a debug build finds out whether they survive being stored.
-#[derive(Debug)]
-pub struct Compared<K>(PhantomData<K>);
-
 impl<T: Value, E> Fails for Fallible<T, E> {
     type Error = E;
 
@@ -284,68 +274,6 @@ impl<K: Fails<Error: Clone + Send + Sync + 'static>> SharesErrors for Sharing<K>
 
     fn shared_error(error: &Shared) -> Option<K::Output> {
         Self::shared(error)
-    }
-}
-
-impl<K: Kind<Value: PartialEq>> Kind for Compared<K> {
-    type Output = K::Output;
-    type Value = K::Value;
-
-    fn loaded(output: &K::Output) -> Loaded<&K::Value> {
-        K::loaded(output)
-    }
-
-    fn hit(value: K::Value) -> K::Output {
-        K::hit(value)
-    }
-
-    fn none() -> Option<K::Output> {
-        K::none()
-    }
-
-    fn round_trip<C: Coding>(format: Format, value: &K::Value, payload: &[u8]) -> RoundTrip {
-        RoundTrip::of(value, C::decode(format, payload))
-    }
-
-    fn share(output: &K::Output) -> Option<Shared> {
-        K::share(output)
-    }
-
-    fn shared(error: &Shared) -> Option<K::Output> {
-        K::shared(error)
-    }
-}
-
-impl<K: Fails<Value: PartialEq>> Fails for Compared<K> {
-    type Error = K::Error;
-
-    fn error(output: &K::Output) -> Option<&K::Error> {
-        K::error(output)
-    }
-
-    fn failed(error: K::Error) -> K::Output {
-        K::failed(error)
-    }
-}
-
-#[diagnostic::do_not_recommend]
-impl<K: CachesNone<Value: PartialEq>> CachesNone for Compared<K> {}
-
-#[diagnostic::do_not_recommend]
-impl<K: FailClosed<Value: PartialEq>> FailClosed for Compared<K> {
-    fn fail(error: Error) -> K::Output {
-        K::fail(error)
-    }
-}
-
-#[diagnostic::do_not_recommend]
-impl<K: SharesErrors<Value: PartialEq>> SharesErrors for Compared<K> {
-    fn share_error(output: &K::Output) -> Option<Shared> {
-        K::share_error(output)
-    }
-
-    fn shared_error(error: &Shared) -> Option<K::Output> {
-        K::shared_error(error)
     }
 }
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use super::hooks::{FailureCoding, Hooks, MadeOf};
 use super::kind::{Kind, Loaded, Output, Shared};
-use super::round_trip::RoundTrip;
+use super::round_trip::{Compares as _, RoundTrip};
 use crate::codec::{Coding, Fingerprint, Format};
 use crate::error::Error;
 use crate::site::TypeName;
@@ -227,7 +227,7 @@ impl<H: Hooks, C: Coding> Reply for Answer<H, C> {
 
     fn round_trip(&self, format: Format, payload: &[u8]) -> RoundTrip {
         match self.value() {
-            Loaded::Value(value) if cfg!(debug_assertions) => H::Kind::round_trip::<C>(format, value, payload),
+            Loaded::Value(value) if cfg!(debug_assertions) => H::Values::round_trip::<C>(format, value, payload),
             _ => RoundTrip::Unknown,
         }
     }

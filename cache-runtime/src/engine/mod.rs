@@ -51,15 +51,15 @@ pub(crate) use self::detached::Detached;
 use self::flight::SingleFlight;
 pub use self::hooks::{FailureCoding, Hooked, Hooks, MadeOf, OrFail, SharedErrors, errors_of, hooks};
 pub use self::kind::{
-    CachesFailures, CachesNone, Compared, FailClosed, Fails, Fallible, FallibleOptional, Kind, Loaded, Optional,
-    Output, Plain, Shared, SharesErrors, Sharing, Value,
+    CachesFailures, CachesNone, FailClosed, Fails, Fallible, FallibleOptional, Kind, Loaded, Optional, Output, Plain,
+    Shared, SharesErrors, Sharing, Value,
 };
 pub(crate) use self::outage::Plan as OutagePlan;
 use self::outage::{Asked, Outage};
 pub(crate) use self::pending::DEFAULT_PENDING_BYTES;
 use self::pending::Pending;
 pub(crate) use self::read::Read;
-pub use self::round_trip::RoundTrip;
+pub use self::round_trip::{Comparable, Compares, Found, Incomparable, RoundTrip};
 use crate::cache::Constants;
 use crate::codec::{Coding, Fingerprint, Format, Shape};
 use crate::entry::{self, Defect, Expected, Lookup, Schema, Sizes};

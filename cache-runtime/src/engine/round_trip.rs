@@ -7,8 +7,13 @@
 //! So the first value is decoded again from the bytes that were just made of it, and compared where its type can be
 //! (`PartialEq`): after the function has run, and before its value is stored. A release build does neither.
 
+use std::marker::PhantomData;
+
+use serde::de::DeserializeOwned;
+
 use super::load::Reply;
 use super::{Engine, Request};
+use crate::codec::{Coding, Format};
 use crate::error::Error;
 use crate::observe;
 
@@ -25,20 +30,48 @@ pub enum RoundTrip {
     Unknown,
 }
 
-impl RoundTrip {
-    /// Compares a value with what came back.
-    pub(super) fn of<V: PartialEq>(value: &V, came_back: Result<V, Error>) -> Self {
-        #[expect(
-            clippy::eq_op,
-            reason = "a value that differs from itself differs from every copy, and nothing is lost"
-        )]
-        let is_itself = value == value;
-        match came_back {
-            Err(error) => Self::Undecodable(error),
-            Ok(_) if !is_itself => Self::Unknown,
-            Ok(other) if *value == other => Self::Same,
-            Ok(_) => Self::Differs,
+/// A kind, and whether its values can be compared: what is found out about a function by its types.
+pub type Found<K, Q> = PhantomData<(K, Q)>;
+
+/// Whether values of a type can be compared. That they can be decoded is asked of the method, so that a type which cannot
+/// be cached is one error of the compiler.
+pub trait Compares<V> {
+    /// What becomes of a value that is decoded again from its bytes.
+    fn round_trip<C: Coding>(format: Format, value: &V, payload: &[u8]) -> RoundTrip
+    where
+        V: DeserializeOwned;
+}
+
+/// They can: the type is `PartialEq`.
+#[derive(Debug)]
+pub struct Comparable;
+
+/// They cannot, or it is not known.
+#[derive(Debug)]
+pub struct Incomparable;
+
+impl<V: PartialEq> Compares<V> for Comparable {
+    fn round_trip<C: Coding>(format: Format, value: &V, payload: &[u8]) -> RoundTrip
+    where
+        V: DeserializeOwned,
+    {
+        #[expect(clippy::eq_op, reason = "a value that is not equal to itself is not equal to what came back either")]
+        let equals_itself = value == value;
+        match C::decode::<V>(format, payload) {
+            Err(error) => RoundTrip::Undecodable(error),
+            Ok(_) if !equals_itself => RoundTrip::Unknown,
+            Ok(other) if *value == other => RoundTrip::Same,
+            Ok(_) => RoundTrip::Differs,
         }
+    }
+}
+
+impl<V> Compares<V> for Incomparable {
+    fn round_trip<C: Coding>(format: Format, _value: &V, payload: &[u8]) -> RoundTrip
+    where
+        V: DeserializeOwned,
+    {
+        C::decode::<V>(format, payload).map_or_else(RoundTrip::Undecodable, |_| RoundTrip::Same)
     }
 }
 
