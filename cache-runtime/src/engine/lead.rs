@@ -54,7 +54,7 @@ impl Call {
                 break;
             }
             if self.saw.is_some() && self.hold != Seen::Doubtful {
-                // A writer leaves no value to those that wait for it, or none of theirs: its body may take long.
+                // A write may take long, and may leave no value: nobody waits for its end.
                 if self.request.lock.others == Others::Run || self.hold == Seen::Write {
                     break;
                 }

@@ -177,8 +177,7 @@ impl Header {
         let (kind, flags) = (Kind::of(kind)?, Flags(flags));
         // A reserved bit that is set says something that this version cannot read.
         let is_known = flags == flags.only(Flags::of(kind)) && bytes[29] == 0;
-        let is_whole = kind != Kind::Lease || flags.has(Flags::LEASED);
-        (is_known && is_whole).then(|| Self {
+        let header = Self {
             kind,
             flags,
             token: Token(array(bytes, 4)),
@@ -193,7 +192,19 @@ impl Header {
                 tags: u32::from_be_bytes(array(bytes, 40)),
             },
             extra: u16::from_be_bytes(array(bytes, 30)),
-        })
+        };
+        let is_whole = match kind {
+            Kind::Value => true,
+            Kind::Lease => flags.has(Flags::LEASED) && header.extra == 0 && header.has_no_value(bytes),
+            Kind::Write => header.has_no_value(bytes),
+        };
+        (is_known && is_whole).then_some(header)
+    }
+
+    /// Whether all that only a value has is zero: a value whose kind is damaged is neither a LEASE nor a WRITE.
+    fn has_no_value(&self, bytes: &[u8; HEADER_LEN]) -> bool {
+        let Self { fresh_until, load_cost, schema, .. } = *self;
+        (fresh_until, load_cost, schema) == Default::default() && bytes[checksum::AT] == [0; 4]
     }
 
     /// Appends the header, with a checksum of zero.
