@@ -192,6 +192,32 @@ async fn nor_is_one_that_comes_while_a_newer_one_is_under_way() {
     }
 }
 
+/// The begin was asked for again on another connection. Under the same generation the late one, which comes after the
+/// invalidation, would be the mark that the end looks for.
+#[tokio::test]
+async fn nor_is_one_of_which_both_commands_come_after_a_later_invalidation() {
+    let server = warm_server().await;
+    let proxy = LossyProxy::before(&server).await;
+    let theirs = built(Cache::builder().redis_url(proxy.url()).deadline(Duration::from_millis(500)));
+    let entry = price_entry(&theirs, 7);
+    entry.get().await.expect("the server is up");
+    proxy.delay_the_next_with(BEGIN);
+    let (put, ()) = tokio::join!(entry.put(&1), async {
+        proxy.has_delayed().await;
+        proxy.delay_the_next_with(END);
+        proxy.cut();
+        proxy.has_delayed().await;
+    });
+    put.expect_err("it was not answered");
+    let (ours, origin, version) = (cache_on(&server), Origin::default(), AtomicU64::new(2));
+    price_entry(&ours, 7).invalidate().await.expect("the server is up");
+    for _ in [BEGIN, END] {
+        proxy.deliver().await;
+        assert_ne!(price_entry(&ours, 7).get().await.expect("the server is up"), Some(1), "the put came back");
+    }
+    assert_eq!(price(&ours, &origin, &version, 7).await, 2);
+}
+
 /// Its process invalidates by itself what a put that failed may have left, and gives up the connection on which nothing is
 /// answered: the put comes after that invalidation.
 #[tokio::test]

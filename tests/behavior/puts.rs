@@ -125,7 +125,8 @@ async fn a_caller_that_waits_for_another_process_goes_on_when_the_key_is_written
     let (_, called) = tokio::join!(price(&theirs, &their_origin, 7), async {
         their_origin.has_begun(1).await;
         let mut traffic = server.traffic().await;
-        let (called, ()) = tokio::join!(report(price(&ours, &our_origin, 7)), async {
+        let goes_on = within("a call that waits no more", report(price(&ours, &our_origin, 7)));
+        let (called, ()) = tokio::join!(goes_on, async {
             // It looks, and looks again when it waits.
             traffic.until("get", 2).await;
             StoreKey::new(&theirs, KEY).begin_write(1, 2, MINUTE).await.expect("the server is up");

@@ -83,7 +83,8 @@ impl LossyProxy {
         within("a command to be delayed", self.shared.late.notified()).await;
     }
 
-    /// Lets the command through that was kept back, alone, and waits until the server has done it.
+    /// Lets the command through that was kept back, the first one if there are several, and waits until the server has done
+    /// it.
     pub async fn deliver(&self) {
         self.shared.deliver.notify_one();
         within("the late command to be done", self.shared.delivered.notified()).await;
@@ -94,7 +95,7 @@ impl LossyProxy {
         within("the answer to be lost", self.shared.lost.notified()).await;
     }
 
-    /// Closes the connection whose answer was lost.
+    /// Closes the connection whose answer was lost, or hangs up on the client whose command is late.
     pub fn cut(&self) {
         self.shared.cut.notify_one();
     }
@@ -125,7 +126,7 @@ async fn pass(mut client: TcpStream, server: u16, shared: Arc<Shared>) {
                 match shared.befalls(&asked[..length]) {
                     Some(Mishap::Late) => {
                         shared.late.notify_one();
-                        return come_late(&mut server, &asked[..length], &shared).await;
+                        return come_late(client, server, &asked[..length], &shared).await;
                     }
                     Some(Mishap::Lost) => loses = true,
                     None => {}
@@ -149,8 +150,14 @@ async fn pass(mut client: TcpStream, server: u16, shared: Arc<Shared>) {
 }
 
 /// Delivers a command when it is time; nobody hears the answer, whoever asked.
-async fn come_late(server: &mut TcpStream, asked: &[u8], shared: &Shared) {
-    shared.deliver.notified().await;
+async fn come_late(client: TcpStream, mut server: TcpStream, asked: &[u8], shared: &Shared) {
+    tokio::select! {
+        () = shared.deliver.notified() => {}
+        () = shared.cut.notified() => {
+            drop(client);
+            shared.deliver.notified().await;
+        }
+    }
     server.write_all(asked).await.expect("the server is up");
     let answered = server.read(&mut [0; 4096]).await.expect("the server is up");
     assert_ne!(answered, 0, "the server hung up");
