@@ -15,6 +15,7 @@ async fn number(cache: &Cache, origin: &Origin, id: u64) -> u64 {
 async fn warm_stage() -> Stage {
     let stage = Stage::redis().await;
     number(&stage.cache, &Origin::default(), 1).await;
+    number_entry(&stage.cache, 1).put(&1).await.expect("the server is up");
     number_entry(&stage.cache, 1).invalidate().await.expect("the server is up");
     stage
 }
@@ -43,7 +44,7 @@ async fn a_miss_a_hit_and_an_invalidation_cost_three_one_and_one() {
     assert_eq!(traffic.sent().await, ["get"], "a look at an entry");
 
     number_entry(&stage.cache, 2).put(&9).await.expect("the server is up");
-    assert_eq!(traffic.sent().await, ["evalsha", "evalsha"], "a put");
+    assert_eq!(traffic.sent().await, ["evalsha", "evalsha"], "a put: it begins and ends");
 }
 
 #[tokio::test]
@@ -68,7 +69,13 @@ async fn the_commands_that_scripts_run_stay_few() {
     number(&stage.cache, &Origin::default(), 4).await;
     // Lease: read the head, set the lease. Commit: compare the token, set the value.
     let expected = calls(&[("evalsha", 2), ("get", 1), ("getrange", 2), ("set", 2)]);
-    assert_eq!(server.commands().await.since(&before), expected);
+    let after = server.commands().await;
+    assert_eq!(after.since(&before), expected);
+
+    number_entry(&stage.cache, 5).put(&9).await.expect("the server is up");
+    // Begin: read the head, set the WRITE. End: read it, and set the value.
+    let expected = calls(&[("evalsha", 2), ("getrange", 3), ("set", 2)]);
+    assert_eq!(server.commands().await.since(&after), expected);
 }
 
 #[tokio::test]

@@ -152,8 +152,8 @@ impl State {
         let applies = match on {
             On::Get => arguments.first().is_some_and(|name| name.eq_ignore_ascii_case(b"GET")),
             On::Lease => is_script && arguments.iter().any(|argument| argument == b"missing"),
-            // An entry of a value is longer than one of a lease.
-            On::Commit => is_script && arguments.iter().any(|word| word.starts_with(b"\xCA\x02") && word.len() > 48),
+            // Its entry is a value, and no lease and no WRITE.
+            On::Commit => is_script && arguments.iter().any(|word| word.starts_with(b"\xCA\x02\0")),
             On::ScriptOn(key) => is_script && arguments.iter().any(|word| word == key.as_bytes()),
             On::Time => arguments.first().is_some_and(|name| name.eq_ignore_ascii_case(b"TIME")),
             On::Everything => true,

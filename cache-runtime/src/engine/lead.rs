@@ -59,7 +59,7 @@ impl Call {
                 break;
             }
             if self.hold != Seen::Doubtful && self.saw.is_some_and(|lease| !lead.passes(lease)) {
-                // A writer leaves no value to those that wait for it, or none of theirs: its body may take long.
+                // A write may take long, and may leave no value: nobody waits for its end.
                 let is_wait_of_use = self.request.lock.others == Others::Wait && self.hold != Seen::Write;
                 if !is_wait_of_use || self.limit() <= clock::now() {
                     break;

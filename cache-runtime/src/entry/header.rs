@@ -181,7 +181,7 @@ impl Header {
         let (kind, flags) = (Kind::of(kind)?, Flags(flags));
         // A reserved bit that is set says something that this version cannot read.
         let is_known = flags == flags.only(Flags::of(kind)) && bytes[29] == 0;
-        (is_known && is_of_one_kind(bytes, kind, flags)).then(|| Self {
+        let header = Self {
             kind,
             flags,
             token: Token(array(bytes, 4)),
@@ -196,7 +196,19 @@ impl Header {
                 tags: u32::from_be_bytes(array(bytes, 40)),
             },
             extra: u16::from_be_bytes(array(bytes, 30)),
-        })
+        };
+        let is_whole = match kind {
+            Kind::Value => true,
+            Kind::Lease => flags.has(Flags::LEASED) && header.extra == 0 && header.has_no_value(bytes),
+            Kind::Write => header.has_no_value(bytes),
+        };
+        (is_known && is_whole).then_some(header)
+    }
+
+    /// Whether all that only a value has is zero: a value whose kind is damaged is neither a LEASE nor a WRITE.
+    fn has_no_value(&self, bytes: &[u8; HEADER_LEN]) -> bool {
+        let Self { fresh_until, load_cost, schema, .. } = *self;
+        (fresh_until, load_cost, schema) == Default::default() && bytes[checksum::AT] == [0; 4]
     }
 
     /// Appends the header, with a checksum of zero.
@@ -252,18 +264,6 @@ impl Header {
         }
         bytes.extend_from_slice(rest(entry));
         bytes.freeze()
-    }
-}
-
-/// Whether the header has what its kind needs, and nothing of another kind: a value whose kind was damaged is refused.
-fn is_of_one_kind(bytes: &[u8; HEADER_LEN], kind: Kind, flags: Flags) -> bool {
-    // All but the deadline, the lifetime and the length of what follows.
-    let others = || bytes[LEASE_UNTIL.end..22].iter().chain(&bytes[26..30]).chain(&bytes[32..]);
-    let is_bare = || others().all(|byte| *byte == 0);
-    match kind {
-        Kind::Value => true,
-        Kind::Lease => flags.has(Flags::LEASED) && is_bare() && bytes[30..32] == [0; 2],
-        Kind::Write => is_bare(),
     }
 }
 

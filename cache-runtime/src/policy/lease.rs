@@ -52,3 +52,54 @@ pub(crate) fn is_on(header: &Header, now: Timestamp, lease: Duration) -> bool {
 pub(crate) fn overdue(now: Timestamp) -> Timestamp {
     now.before(TOLERANCE)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::Token;
+
+    const NOW: Timestamp = Timestamp::from_ticks(1_000_000);
+    const LEASE: Duration = Duration::from_secs(3);
+    const HOUR: Duration = Duration::from_secs(3_600);
+
+    fn lease() -> Header {
+        Header::lease(Token([1; 8]), NOW, LEASE)
+    }
+
+    #[test]
+    fn a_lease_stands_for_as_long_as_it_can_have_left() {
+        for left in [Duration::ZERO, LEASE, LEASE + TOLERANCE] {
+            assert!(stands(&lease(), Some(left)), "{left:?}");
+        }
+        for left in [None, Some(LEASE + 2 * TOLERANCE), Some(HOUR)] {
+            assert!(!stands(&lease(), left), "{left:?}");
+        }
+        let day = Header::lease(Token([1; 8]), NOW, MAX_LOCK_TIME);
+        assert!(stands(&day, Some(MAX_LOCK_TIME)));
+        let longer = Header::lease(Token([1; 8]), NOW, 2 * MAX_LOCK_TIME);
+        assert!(!stands(&longer, Some(2 * MAX_LOCK_TIME)), "longer than any lease");
+    }
+
+    #[test]
+    fn a_lease_is_doubtful_when_it_should_be_over_and_when_its_deadline_is_too_far_away() {
+        for now in [NOW, NOW.after(LEASE), NOW.after(LEASE + TOLERANCE), NOW.before(TOLERANCE)] {
+            assert!(!is_doubtful(&lease(), now), "{now:?}");
+        }
+        for now in [NOW.after(LEASE + 2 * TOLERANCE), NOW.after(HOUR), NOW.before(2 * TOLERANCE), NOW.before(HOUR)] {
+            assert!(is_doubtful(&lease(), now), "{now:?}");
+        }
+    }
+
+    #[test]
+    fn a_refresh_lease_is_on_until_its_deadline_unless_that_is_too_far_away() {
+        let on = |flags, until| is_on(&Header { flags, lease_until: until, ..Header::default() }, NOW, LEASE);
+        let leased = Flags::LEASED;
+        assert!(on(leased, NOW.after(LEASE)) && on(leased.with(Flags::HELD_OFF), NOW.after(RETRY_AFTER)));
+        assert!(on(leased, NOW.after(10 * LEASE)), "another function's leases may be longer");
+        assert!(!on(Flags::default(), NOW.after(LEASE)), "there is none");
+        assert!(!on(leased, NOW), "it is over");
+        assert!(!on(leased, NOW.after(HOUR)), "the clock was set back");
+        let short = Header { flags: leased, lease_until: NOW.after(RETRY_AFTER), ..Header::default() };
+        assert!(is_on(&short, NOW, Duration::from_millis(10)), "a cooldown is longer than a short lease");
+    }
+}

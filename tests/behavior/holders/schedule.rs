@@ -125,7 +125,7 @@ fn check(lines: &[String], seed: u64) -> u64 {
         let words = words(line);
         match words.first().map(|name| name.to_ascii_lowercase()).as_deref() {
             Some(b"set") => {
-                // The layout of an entry: the kind at 2, where 0 is a value, and the token from 4 on.
+                // The layout of an entry: the kind at 2, of which 0 is VALUE, and the token from 4 on.
                 let (is_value, token) = (words[2][2] == 0, words[2][4..12].to_vec());
                 if is_value {
                     assert_eq!(at, At::Lease(token.clone()), "seed {seed}: {line}");

@@ -57,9 +57,14 @@ macro_rules! judging {
                     return nil
                 end
                 local kind, flags = string.byte(head, 3, 4)
-                local is_known = kind == 0 and flags < 64 or kind == 1 and flags == 1
+                if kind == 0 then
+                    return flags < 64 and kind or nil
+                end
+                -- All that only a value has is zero.
+                local zeros = string.sub(head, 18, 22) .. string.sub(head, 27, 29) .. string.sub(head, 33, 48)
+                local is_known = kind == 1 and flags == 1 and string.sub(head, 31, 32) == '\0\0'
                     or kind == 2 and (flags == 0 or flags == 64)
-                return is_known and kind or nil
+                return is_known and zeros == string.rep('\0', 24) and kind or nil
             end
 
             local function stands(head)
