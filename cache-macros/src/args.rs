@@ -126,6 +126,11 @@ impl Args {
         self.shed.as_ref().filter(|shed| shed.value).map(|shed| &shed.name)
     }
 
+    /// Whether a value is kept past its TTL, for callers that would get none.
+    pub(crate) fn keeps_stale(&self) -> bool {
+        self.stale_while_revalidate.is_some() || self.stale_if_error.is_some()
+    }
+
     /// The argument that has the body run in a task of its own.
     pub(crate) fn detached_by(&self) -> Option<&Ident> {
         let asked = self.detach.as_ref().filter(|detach| detach.value).map(|detach| &detach.name);

@@ -11,7 +11,7 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::pin::Pin;
 
-use crate::engine::{FailClosed, Fallible, FallibleOptional, Kind, MadeOf, Optional, Plain, Sharing};
+use crate::engine::{FailClosed, Fallible, FallibleOptional, Kind, MadeOf, Optional, Plain, Sharing, TimesOut};
 
 /// The kind of the function whose body this is.
 #[must_use]
@@ -109,7 +109,13 @@ levels! {
     OfResult => OfValue;
 }
 
-/// What a caller of this kind gets whose wait is over: `late_of(kind).late()`.
+/// What a caller of this kind gets whose time is up: the cache's error, as its own.
+#[must_use]
+pub fn timed_out<K: TimesOut>(_: PhantomData<K>) -> MadeOf<K> {
+    Some(K::fail)
+}
+
+/// What a caller of this kind gets whose time is up and for whom there is no old value: `late_of(kind).late()`.
 #[must_use]
 pub fn late_of<K: Kind>(_: PhantomData<K>) -> LateError<K> {
     LateError(LateNever(PhantomData))
@@ -132,7 +138,7 @@ impl<K: FailClosed> LateError<K> {
 }
 
 impl<K: Kind> LateNever<K> {
-    /// It waits on.
+    /// Nothing: the caller waits on.
     #[must_use]
     pub fn late(&self) -> MadeOf<K> {
         None

@@ -2,21 +2,22 @@
 //! is why `cache-runtime` and `cache-macros` pin each other exactly.
 
 mod kind;
+mod named_cache;
 mod own;
 
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
+use std::time::Duration;
 
-pub use std::time::Duration;
-
-pub use self::kind::{kind_of, kind_of_load, late_of};
+pub use self::kind::{kind_of, kind_of_load, late_of, timed_out};
+pub use self::named_cache::NamedCache;
 pub use self::own::{Holds, Own, Task, own};
 pub use crate::codec::{Coding, Format, Named, OfCache};
 pub use crate::engine::{
     CachesFailures, CachesNone, FailClosed, Fails, FailureCoding, Fallible, FallibleOptional, Hooked, Hooks, Kind,
-    Loaded, MadeOf, Optional, OrFail, Output, Plain, Shared, Sharing, Value, hooks,
+    Loaded, MadeOf, Optional, OrFail, Output, Plain, Shared, Sharing, TimesOut, Value, hooks,
 };
 pub use crate::site::Site;
 
@@ -38,8 +39,14 @@ pub fn current() -> CacheRef {
 
 /// The cache that a function names. A handle of its own, so that the expression's owner may move into the body.
 #[must_use]
-pub fn cache(cache: &Cache) -> CacheRef {
-    CacheRef::Named(cache.clone())
+pub fn cache<N: NamedCache + ?Sized>(named: &N) -> CacheRef {
+    CacheRef::Named(named.cache().clone())
+}
+
+/// A duration that the attribute has as a literal.
+#[must_use]
+pub const fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
 }
 
 /// What the attribute says of one call, and how its value is coded. The call is in its box from the beginning: what a

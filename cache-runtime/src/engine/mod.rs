@@ -48,7 +48,7 @@ pub(crate) use self::detached::Detached;
 pub use self::hooks::{FailureCoding, Hooked, Hooks, MadeOf, OrFail, hooks};
 pub use self::kind::{
     CachesFailures, CachesNone, FailClosed, Fails, Fallible, FallibleOptional, Kind, Loaded, Optional, Output, Plain,
-    Shared, Sharing, Value,
+    Shared, Sharing, TimesOut, Value,
 };
 pub(crate) use self::outage::Plan as OutagePlan;
 use self::outage::{Asked, Outage};
