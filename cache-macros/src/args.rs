@@ -149,6 +149,11 @@ impl Args {
         on(self.shared.as_ref())
     }
 
+    /// Whether a value is kept past its TTL, for callers that would get none.
+    pub(crate) fn keeps_stale(&self) -> bool {
+        self.stale_while_revalidate.is_some() || self.stale_if_error.is_some()
+    }
+
     /// The argument that has the body run in a task of its own.
     pub(crate) fn detached_by(&self) -> Option<&Ident> {
         on(self.detach.as_ref()).or_else(|| self.implies_detach().next())

@@ -4,14 +4,14 @@
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::spanned::Spanned as _;
-use syn::{FnArg, Pat, PatIdent, PatType, Receiver, ReceiverKind, Type};
+use syn::{Attribute, FnArg, Pat, PatIdent, PatType, Receiver, ReceiverKind, Type};
 
 use crate::args::Args;
 use crate::borrows::{self, text};
 use crate::errors::Errors;
 use crate::names::Names;
 use crate::own_self::{OWN_SELF, rename_self};
-use crate::target::{Target, each_name, word};
+use crate::target::{Target, conditions, each_name, word};
 
 /// A reference that the body gets a copy for.
 pub(crate) struct Copied {
@@ -21,6 +21,8 @@ pub(crate) struct Copied {
     pub(crate) is_mut: bool,
     /// The type that has to be one that can be copied.
     pub(crate) ty: Span,
+    /// Each `#[cfg(…)]` of the parameter.
+    pub(crate) conditions: Vec<Attribute>,
 }
 
 /// Finds what is to be copied, refuses what cannot be, and renames `self` in the statements where it is.
@@ -63,7 +65,7 @@ impl Detaching<'_> {
         if let Holds::Shared(ty) = holds {
             let name = Ident::from(receiver.self_token);
             let inside = Ident::new(OWN_SELF, name.span());
-            self.copies.push(Copied { name, inside, is_mut: false, ty });
+            self.copies.push(Copied { name, inside, is_mut: false, ty, conditions: Vec::new() });
             target.body = renamed.statements;
         } else {
             let message = format!("cannot hold `{}`: take `&self`", text(receiver));
@@ -91,16 +93,21 @@ impl Detaching<'_> {
                 let owned = format!("{}: {}", text(&typed.pat), text(owned));
                 self.refuse(&typed.ty, &format!("cannot borrow: write `{owned}`"));
             }
-            Holds::Shared(ty) => self.shared(&mut typed.pat, names, ty),
+            Holds::Shared(ty) => {
+                let conditions: Vec<_> = conditions(&typed.attrs).into_iter().cloned().collect();
+                self.shared(&mut typed.pat, names, ty, &conditions);
+            }
         }
     }
 
     /// A parameter of type `&T`: its name is a reference, and so is each name of a pattern that does not begin with `&`.
-    fn shared(&mut self, pat: &mut Pat, names: Vec<PatIdent>, ty: Span) {
+    fn shared(&mut self, pat: &mut Pat, names: Vec<PatIdent>, ty: Span, conditions: &[Attribute]) {
+        let conditions = conditions.to_vec();
         match pat {
             Pat::Ident(name) if name.subpat.is_none() => {
                 let is_mut = name.mutability.take().is_some();
-                self.copies.push(Copied { name: name.ident.clone(), inside: name.ident.clone(), is_mut, ty });
+                let name = name.ident.clone();
+                self.copies.push(Copied { inside: name.clone(), name, is_mut, ty, conditions });
             }
             // What such a pattern binds are copies already.
             Pat::Reference(_) => {}
@@ -109,6 +116,7 @@ impl Detaching<'_> {
                 inside: name.ident.clone(),
                 is_mut: false,
                 name: name.ident,
+                conditions: conditions.clone(),
             })),
         }
     }

@@ -12,7 +12,7 @@ use crate::args::{Arg, Args, EntryName, Lock};
 use crate::duration::Period;
 use crate::names::{Names, replace_lifetimes, replace_opaque};
 use crate::runtime_path::RuntimePath;
-use crate::target::{Target, each_name, word};
+use crate::target::{Target, conditions, each_name, word};
 use crate::validate::{Cached, Part};
 use crate::values::Ttl;
 
@@ -42,9 +42,10 @@ impl EntrySignature {
             used.add(input);
         }
         add_expressions(&mut used, args);
+        add_constants(&mut used, cached);
         let (generics, gone) = generics(&target.sig.generics, used);
         elide(&mut inputs, &gone);
-        let attrs = target.attrs.iter().filter(|attr| attr.path().is_ident("cfg")).cloned().collect();
+        let attrs = conditions(&target.attrs).into_iter().cloned().collect();
         Some(Self { attrs, name, generics, inputs, output })
     }
 }
@@ -118,6 +119,23 @@ fn add_expressions(names: &mut Names, args: &Args) {
     }
     args.jitter.iter().chain(&args.cache).for_each(|expr| names.add(&expr.value));
     args.codec.iter().for_each(|codec| names.add(&codec.value));
+}
+
+/// Adds the generics that constants in the key are of, and what the bounds on these name: a constant is found through them.
+///
+/// Input:  the template `<T::NAME>:<id>` of `<D, T> … where T: Row<D>`
+/// Output: `T`, `Row`, `D`
+fn add_constants(names: &mut Names, cached: &Cached) {
+    let generics: Vec<_> = cached.key.iter().filter_map(Part::generic).collect();
+    let bounds = cached.target.sig.generics.where_clause.iter().flat_map(|clause| &clause.predicates);
+    for bound in bounds {
+        if let WherePredicate::Type(of) = bound
+            && generics.iter().any(|generic| Names::of(&of.bounded_ty).has(generic))
+        {
+            names.add(bound);
+        }
+    }
+    names.0.extend(generics);
 }
 
 /// The generics that the rest of the signature needs, and the names of the others: a type that only a skipped parameter

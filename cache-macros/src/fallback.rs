@@ -3,10 +3,13 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens as _, quote};
+use syn::{FnArg, Pat, PatIdent};
 
+use crate::entry::EntrySignature;
 use crate::errors::Errors;
 use crate::expand::entry_function;
-use crate::validate::{Cached, Part};
+use crate::target::{conditions, each_name};
+use crate::validate::Cached;
 
 /// The errors, the function as it was, and its entry function as far as it can be guessed.
 ///
@@ -23,12 +26,18 @@ pub(crate) fn fallback(item: TokenStream, cached: Option<&Cached>, errors: Error
 
 /// Never runs, and uses the parameters, so that none is reported as unused.
 fn body(cached: &Cached) -> TokenStream {
-    let values = cached.key.iter().filter_map(|part| match part {
-        Part::Value { binding, .. } => Some(&binding.name),
-        Part::Literal(_) => None,
-    });
+    let mut uses = TokenStream::new();
+    for input in EntrySignature::new(cached).into_iter().flat_map(|entry| entry.inputs) {
+        let FnArg::Typed(mut typed) = input else { continue };
+        let conditions: Vec<_> = conditions(&typed.attrs).into_iter().cloned().collect();
+        each_name(&mut typed.pat, &mut |pat| {
+            if let Pat::Ident(PatIdent { ident, .. }) = pat {
+                uses.extend(quote!(#(#conditions)* let _ = &#ident;));
+            }
+        });
+    }
     quote! {
-        let _ = (#(&#values,)*);
+        #uses
         loop {}
     }
 }

@@ -15,11 +15,13 @@ pub(crate) enum Segment {
     Placeholder(Placeholder),
 }
 
-/// `<id>`, `<user.id>`, `<self.tenant>`, `<pair.0>`.
-#[derive(Debug, PartialEq)]
+/// `<id>`, `<user.id>`, `<self.tenant>`, `<pair.0>`; `<T::NAME>`, `<Self::LIMITS.pages>`, `<N>`.
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Placeholder {
-    /// The parameter, or `self`; without `r#`.
+    /// The parameter or `self`, or the beginning of the path of a constant; without `r#`.
     pub(crate) root: String,
+    /// The rest of the path of a constant; without `r#`.
+    pub(crate) items: Vec<String>,
     /// The way from there to the field, if any; without `r#`.
     pub(crate) fields: Vec<String>,
 }
@@ -91,7 +93,8 @@ impl Template {
 }
 
 fn unclosed(path: &str) -> String {
-    let name = path.split(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | '.')).next().unwrap_or_default();
+    let path = without_format(path);
+    let name = path.split(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | '.' | ':')).next().unwrap_or_default();
     let name = if name.is_empty() { "parameter" } else { name };
     format!("`<` without its `>` in `key`: a placeholder is `<{name}>`, a literal `<` is `<<`")
 }
@@ -99,29 +102,50 @@ fn unclosed(path: &str) -> String {
 impl Placeholder {
     /// Parses what stands between `<` and `>`.
     fn parse(path: &str) -> Result<Self, String> {
-        let mut names = path.split('.').map(str::to_owned);
-        let root = names.next().unwrap_or_default();
-        let fields: Vec<String> = names.collect();
         if path.is_empty() {
             return Err("empty placeholder `<>` in `key`: name a parameter in it, as in `<id>`".to_owned());
         }
-        if is_name(&root) && fields.iter().all(|field| is_field(field)) {
-            return Ok(Self { root, fields });
+        if let Some(placeholder) = Self::read(path) {
+            return Ok(placeholder);
         }
-        let value = path.split(':').next().unwrap_or_default();
-        let close: String = value.chars().filter(|c| !c.is_whitespace()).collect();
-        let cure = if close != path && Self::parse(&close).is_ok() {
+        let close: String = without_format(path).chars().filter(|c| !c.is_whitespace()).collect();
+        let cure = if close != path && Self::read(&close).is_some() {
             format!("write `<{close}>`")
         } else {
-            "a placeholder is a parameter or a field of one: `<id>`, `<user.id>`, `<self.tenant>`".to_owned()
+            "a placeholder is a parameter, a field of one, or a constant: `<id>`, `<user.id>`, `<self.tenant>`, `<T::NAME>`"
+                .to_owned()
         };
-        Err(format!("`<{path}>` in `key` is no placeholder: {cure}"))
+        Err(format!("`<{path}>` in `key` is not a placeholder: {cure}"))
     }
+
+    fn read(path: &str) -> Option<Self> {
+        let mut fields = path.split('.');
+        let mut items = fields.next()?.split("::").map(str::to_owned);
+        let root = items.next()?;
+        let (items, fields): (Vec<_>, Vec<_>) = (items.collect(), fields.map(str::to_owned).collect());
+        let is_placeholder =
+            is_name(&root) && items.iter().all(|item| is_item(item)) && fields.iter().all(|field| is_field(field));
+        is_placeholder.then_some(Self { root, items, fields })
+    }
+}
+
+/// What stands before a single `:`, which is how `format!` separates a format: `id` in `id:05`.
+fn without_format(path: &str) -> String {
+    let mut pieces = Vec::new();
+    for piece in path.split("::") {
+        let name = piece.split(':').next().unwrap_or_default();
+        pieces.push(name);
+        if name != piece {
+            break;
+        }
+    }
+    pieces.join("::")
 }
 
 impl std::fmt::Display for Placeholder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "<{}", self.root)?;
+        self.items.iter().try_for_each(|item| write!(f, "::{item}"))?;
         self.fields.iter().try_for_each(|field| write!(f, ".{field}"))?;
         f.write_str(">")
     }
@@ -129,6 +153,10 @@ impl std::fmt::Display for Placeholder {
 
 fn is_name(text: &str) -> bool {
     text != "_" && text.chars().all(|c| c == '_' || c.is_alphanumeric()) && Ident::parse_any.parse_str(text).is_ok()
+}
+
+fn is_item(text: &str) -> bool {
+    is_name(text) && !matches!(text, "self" | "Self" | "crate")
 }
 
 fn is_field(text: &str) -> bool {
@@ -201,6 +229,9 @@ mod tests {
                 vec![literal("{"), placeholder("self.tenant"), literal("}:"), placeholder("p.0")],
             ),
             ("<type>", vec![placeholder("type")]),
+            ("<T::NAME>:<N>", vec![placeholder("T::NAME"), literal(":"), placeholder("N")]),
+            ("<Self::Item::LIMITS.0>", vec![placeholder("Self::Item::LIMITS.0")]),
+            ("<super::super::VERSION>", vec![placeholder("super::super::VERSION")]),
             ("a<<b>>c", vec![literal("a<b>c")]),
             ("<<<id>>>", vec![literal("<"), placeholder("id"), literal(">")]),
             ("größe:<größe>", vec![literal("größe:"), placeholder("größe")]),
@@ -219,19 +250,43 @@ mod tests {
             ("user:<id", "`<` without its `>` in `key`: a placeholder is `<id>`, a literal `<` is `<<`"),
             ("user:<id:v1", "`<` without its `>` in `key`: a placeholder is `<id>`, a literal `<` is `<<`"),
             ("user:id>", "stray `>` in `key`: a placeholder is `<parameter>`, a literal `>` is `>>`"),
-            ("< id >", "`< id >` in `key` is no placeholder: write `<id>`"),
-            ("<id:05>", "`<id:05>` in `key` is no placeholder: write `<id>`"),
-            ("<user.name()>", "`<user.name()>` in `key` is no placeholder: a placeholder is a parameter"),
-            ("<user.>", "`<user.>` in `key` is no placeholder: a placeholder is a parameter"),
-            ("<.id>", "`<.id>` in `key` is no placeholder"),
-            ("<0>", "`<0>` in `key` is no placeholder"),
-            ("<a.01>", "`<a.01>` in `key` is no placeholder"),
-            ("<a.self>", "`<a.self>` in `key` is no placeholder"),
-            ("<_>", "`<_>` in `key` is no placeholder"),
+            ("< id >", "`< id >` in `key` is not a placeholder: write `<id>`"),
+            ("user:<T::NAME:v1", "`<` without its `>` in `key`: a placeholder is `<T::NAME>`, a literal `<` is `<<`"),
+            ("<id:05>", "`<id:05>` in `key` is not a placeholder: write `<id>`"),
+            ("<T :: NAME>", "`<T :: NAME>` in `key` is not a placeholder: write `<T::NAME>`"),
+            ("<T::NAME:?>", "`<T::NAME:?>` in `key` is not a placeholder: write `<T::NAME>`"),
+            (
+                "<T::name()>",
+                "`<T::name()>` in `key` is not a placeholder: a placeholder is a parameter, a field of one, or a",
+            ),
+            ("<T::>", "`<T::>` in `key` is not a placeholder: a placeholder is"),
+            ("<::T>", "`<::T>` in `key` is not a placeholder: a placeholder is"),
+            ("<T::Self>", "`<T::Self>` in `key` is not a placeholder: a placeholder is"),
+            ("<T::0>", "`<T::0>` in `key` is not a placeholder: a placeholder is"),
+            ("<user.name()>", "`<user.name()>` in `key` is not a placeholder: a placeholder is a parameter"),
+            ("<user.>", "`<user.>` in `key` is not a placeholder: a placeholder is a parameter"),
+            ("<.id>", "`<.id>` in `key` is not a placeholder"),
+            ("<0>", "`<0>` in `key` is not a placeholder"),
+            ("<a.01>", "`<a.01>` in `key` is not a placeholder"),
+            ("<a.self>", "`<a.self>` in `key` is not a placeholder"),
+            ("<_>", "`<_>` in `key` is not a placeholder"),
         ] {
             let found = errors(template);
             assert!(matches!(found.as_slice(), [one] if one.starts_with(expected)), "{template}: {found:?}");
         }
+    }
+
+    #[test]
+    fn a_placeholder_is_shown_as_it_is_written() {
+        for path in ["id", "user.team.0", "T::NAME", "Self::Item::LIMITS.pages"] {
+            assert_eq!(Placeholder::parse(path).unwrap().to_string(), format!("<{path}>"));
+        }
+    }
+
+    #[test]
+    fn constants_need_to_be_kept_apart_too() {
+        assert_eq!(errors("<T::NAME><id>:<N>-<M>").len(), 2);
+        assert_eq!(errors("<T::NAME>:<id>").len(), 0);
     }
 
     #[test]

@@ -7,7 +7,7 @@
 //! - `args`: the arguments as the user wrote them; `values`: what each may be; `duration`: those that say how long
 //! - `key_template`: the template taken apart, and the proof that it tells all calls apart
 //! - `target`: the function taken apart; `returned`: one that returns its future
-//! - `validate`: what must hold, and every name resolved; `returned_type`: what may be returned
+//! - `validate`: what must hold; `resolve`: the names in the template; `returned_type`: what may be returned
 //! - `detach`: a body that runs in a task of its own; `borrows`: what it cannot hold; `own_self`: its name for `self`
 //! - `entry`: the signature of the entry function
 //! - `expand`: the code; or `fallback`: the errors, with the function still there
@@ -27,6 +27,7 @@ mod fallback;
 mod key_template;
 mod names;
 mod own_self;
+mod resolve;
 mod returned;
 mod returned_type;
 mod runtime_path;

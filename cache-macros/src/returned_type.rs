@@ -12,7 +12,7 @@ use crate::target::{Target, word};
 /// Refuses what no bound could: nothing, a type without a name; and what borrows, of which the bound would say little.
 pub(crate) fn returned_type(target: &Target, errors: &mut Errors) {
     let Some(output) = target.output() else {
-        if target.sig.output == ReturnType::Default {
+        if matches!(target.sig.output, ReturnType::Default) {
             let name = &target.sig.ident;
             errors.at(name, format!("`{name}` returns nothing that could be cached: give it a return type"));
         }

@@ -118,6 +118,27 @@ snapshots! {
         db.list(name, page, size).await
     }
 
+    constants: (key = "<T::NAME>:<Self::LIMITS.pages>:<N>:<id>", timeout = 2, skip(self, db))
+    async fn count<D, T, U, const N: usize>(&self, db: &D, id: u64) -> Result<u64, Error>
+    where
+        D: Load<T>,
+        T: Row<U>,
+    {
+        db.count(id, N).await
+    }
+
+    constant_key: (key = "users", skip(page, trace))
+    async fn users(page: u32, #[cfg(feature = "trace")] trace: &str) -> Vec<User> {
+        load(page).await
+    }
+
+    conditional_parameter: (key = "user:<id>", cache = self.pages, detach = true, skip(self, trace))
+    async fn user(&self, id: u64, #[cfg(feature = "trace")] trace: &str) -> User {
+        #[cfg(feature = "trace")]
+        info!("{trace}");
+        self.load(id).await
+    }
+
     no_entry: (key = "user:<id>", entry = false, skip(self))
     async fn user(&self, id: u64) -> User {
         self.load(id).await
@@ -154,7 +175,7 @@ snapshots! {
 /// Whatever is typed, there is an answer: a macro that panics is reported as a bug of the compiler's user.
 #[test]
 fn half_typed_attributes_do_not_panic() {
-    let whole = "key = \"a:<b.0>:<self.r>\", ttl = |v| -5, lock(wait = \"1h\", x), skip(a, self), jitter = 1, codec = , \
+    let whole = "key = \"a:<b.0>:<self.r>:<T::N>\", ttl = |v| -5, lock(wait = \"1h\", x), skip(a, self), jitter = 1, codec = , \
          timeout = 5, cache_if = |v| v, detach = false, crate";
     let items =
         ["async fn f<'a, T>(&self, b: &'a (u8, T)) -> &'a str { x }", "fn f();", "struct S;", "", "async fn f() {}"];

@@ -38,6 +38,11 @@ impl Binding {
     }
 }
 
+/// Each `#[cfg(…)]` among these.
+pub(crate) fn conditions(attrs: &[Attribute]) -> Vec<&Attribute> {
+    attrs.iter().filter(|attr| attr.path().is_ident("cfg")).collect()
+}
+
 /// A name without `r#`.
 pub(crate) fn word(name: &Ident) -> String {
     name.unraw().to_string()
@@ -77,6 +82,16 @@ impl Parse for Target {
 impl Target {
     pub(crate) fn binding(&self, word: &str) -> Option<&Binding> {
         self.bindings.iter().find(|binding| binding.word() == word)
+    }
+
+    /// Each `#[cfg(…)]` of the parameter that brings this name.
+    pub(crate) fn conditions(&self, binding: &Binding) -> Vec<&Attribute> {
+        let attrs = match self.sig.inputs.iter().nth(binding.input) {
+            Some(FnArg::Receiver(receiver)) => receiver.attrs.as_slice(),
+            Some(FnArg::Typed(typed)) => typed.attrs.as_slice(),
+            None => &[],
+        };
+        conditions(attrs)
     }
 
     /// What the function's future yields.

@@ -4,15 +4,16 @@
 //! The checks do not depend on each other, so that one compile shows all mistakes; where one mistake would show as two,
 //! the second check holds back.
 
-use syn::{FnArg, LitStr, Signature, Type};
+use syn::{Expr, FnArg, Ident, PatType, Receiver, Signature, Type};
 
 use crate::args::{Arg, Args, EntryName};
 use crate::detach::{Copied, detach};
-use crate::errors::{Errors, nearest, quoted};
-use crate::key_template::{Placeholder, Segment, Template, ambiguities};
+use crate::errors::{Errors, quoted};
+use crate::key_template::{Placeholder, Template};
 use crate::names::Names;
+use crate::resolve::{nearest_binding, parameters, resolve};
 use crate::returned_type::returned_type;
-use crate::target::{Binding, Target, word};
+use crate::target::{Binding, Target, conditions, word};
 
 /// A cached function, with the names in its template resolved.
 pub(crate) struct Cached {
@@ -26,7 +27,15 @@ pub(crate) struct Cached {
 /// A piece of the key.
 pub(crate) enum Part {
     Literal(String),
-    Value { binding: Binding, fields: Vec<String> },
+    Value {
+        binding: Binding,
+        fields: Vec<String>,
+    },
+    /// A constant, and the generic parameter of the function that its path begins with, if it begins with one.
+    Constant {
+        placeholder: Placeholder,
+        generic: Option<Ident>,
+    },
 }
 
 impl Part {
@@ -34,7 +43,15 @@ impl Part {
     pub(crate) fn word(&self) -> Option<String> {
         match self {
             Self::Value { binding, .. } => Some(binding.word()),
-            Self::Literal(_) => None,
+            Self::Literal(_) | Self::Constant { .. } => None,
+        }
+    }
+
+    /// The generic parameter of the function that this is a constant of.
+    pub(crate) fn generic(&self) -> Option<String> {
+        match self {
+            Self::Constant { generic, .. } => generic.as_ref().map(word),
+            Self::Literal(_) | Self::Value { .. } => None,
         }
     }
 }
@@ -51,11 +68,14 @@ pub(crate) fn validate(args: Args, mut target: Target, errors: &mut Errors) -> C
     };
     floats(&key, &target, errors);
     let skipped = skip(&args, &key, &target, errors);
-    let is_readable = !args.given("skip") || args.skip.is_some();
-    if let Some((literal, _)) = template.as_ref().filter(|(_, template)| is_readable && template.malformed.is_empty()) {
-        coverage(literal, &skipped, &key, &target, errors);
+    let is_malformed = template.as_ref().is_some_and(|(_, template)| !template.malformed.is_empty());
+    if !args.given("skip") || args.skip.is_some() {
+        if !is_malformed {
+            coverage(&args, &skipped, &key, &target, errors);
+        }
+        conditional(&skipped, &target, errors);
     }
-    if template.as_ref().is_some_and(|(_, template)| !template.malformed.is_empty()) {
+    if is_malformed {
         // What is malformed stood for something: the entry function takes what is left over.
         let left =
             target.bindings.iter().filter(|left| !is_keyed(&key, &left.word()) && !skipped.contains(&left.word()));
@@ -122,56 +142,6 @@ fn way_out(sig: &Signature) -> String {
     format!("and a cache has to be awaited: write `async fn {name}`")
 }
 
-/// The key's pieces; an unknown placeholder becomes the parameter that was probably meant.
-fn resolve(literal: &LitStr, template: &Template, target: &Target, errors: &mut Errors) -> Vec<Part> {
-    for message in template.malformed.iter().cloned().chain(ambiguities(&template.segments)) {
-        errors.at(literal, message);
-    }
-    let mut key = Vec::new();
-    for segment in &template.segments {
-        match segment {
-            Segment::Literal(text) => key.push(Part::Literal(text.clone())),
-            Segment::Placeholder(placeholder) => {
-                let binding = target.binding(&placeholder.root).or_else(|| {
-                    let meant = meant(&placeholder.root, target);
-                    errors.at(literal, unknown_placeholder(placeholder, meant, target));
-                    meant
-                });
-                let fields = placeholder.fields.clone();
-                key.extend(binding.cloned().map(|binding| Part::Value { binding, fields }));
-            }
-        }
-    }
-    key
-}
-
-fn meant<'t>(word: &str, target: &'t Target) -> Option<&'t Binding> {
-    let words: Vec<_> = target.bindings.iter().map(Binding::word).collect();
-    nearest(word, words.iter().map(String::as_str)).and_then(|word| target.binding(word))
-}
-
-fn unknown_placeholder(placeholder: &Placeholder, meant: Option<&Binding>, target: &Target) -> String {
-    let what = match placeholder.root.as_str() {
-        "self" => format!("`{placeholder}` in `key`, but `{}` has no `self`", target.sig.ident),
-        _ => format!("unknown placeholder `{placeholder}` in `key`"),
-    };
-    let what = format!("{what}; {}", parameters(target));
-    let corrected = meant.map(|binding| Placeholder { root: binding.word(), fields: placeholder.fields.clone() });
-    match corrected {
-        Some(corrected) => format!("{what}: did you mean `{corrected}`?"),
-        None if target.bindings.is_empty() => format!("{what}: remove the placeholder"),
-        None => format!("{what}: use one of these"),
-    }
-}
-
-fn parameters(target: &Target) -> String {
-    match target.bindings.as_slice() {
-        [] => format!("`{}` has no parameters", target.sig.ident),
-        [one] => format!("the only parameter is `{}`", one.word()),
-        many => format!("the parameters are {}", quoted(many.iter().map(Binding::word))),
-    }
-}
-
 fn entry(args: &Args, target: &Target, errors: &mut Errors) {
     if let Some(Arg { value: EntryName::Named(name), .. }) = &args.entry
         && *name == target.sig.ident
@@ -218,8 +188,13 @@ fn floats(key: &[Part], target: &Target, errors: &mut Errors) {
 
 /// Proposes a whole template, and guesses from it.
 fn missing_key(args: &Args, target: &Target, errors: &mut Errors) -> Vec<Part> {
-    let (skipped, keyed): (Vec<&Binding>, Vec<&Binding>) =
-        target.bindings.iter().partition(|binding| is_skipped(args, binding) || looks_shared(binding, target));
+    let is_left_out = |binding: &&Binding| {
+        is_skipped(args, binding)
+            || is_cache(args, binding)
+            || looks_shared(binding, target)
+            || !target.conditions(binding).is_empty()
+    };
+    let (skipped, keyed): (Vec<_>, Vec<_>) = target.bindings.iter().partition(is_left_out);
     if !args.given("key") {
         let key: Vec<_> = keyed.iter().map(|binding| format!(":<{}>", binding.word())).collect();
         let skip: Vec<_> = skipped.into_iter().map(Binding::word).collect();
@@ -255,7 +230,7 @@ fn skip(args: &Args, key: &[Part], target: &Target, errors: &mut Errors) -> Vec<
         if skipped.contains(&word) {
             errors.at(name, format!("`{word}` is in `skip` twice: keep one of the two"));
         } else if target.binding(&word).is_none() {
-            let meant = meant(&word, target).map(Binding::word);
+            let meant = nearest_binding(&word, target).map(Binding::word);
             let cure = meant.as_ref().map_or("remove it".to_owned(), |meant| format!("did you mean `{meant}`?"));
             errors.at(name, format!("no parameter `{word}` to skip; {}: {cure}", parameters(target)));
             word = meant.unwrap_or(word);
@@ -268,12 +243,19 @@ fn skip(args: &Args, key: &[Part], target: &Target, errors: &mut Errors) -> Vec<
 }
 
 /// Every parameter selects the value or is said not to.
-fn coverage(literal: &LitStr, skipped: &[String], key: &[Part], target: &Target, errors: &mut Errors) {
+fn coverage(args: &Args, skipped: &[String], key: &[Part], target: &Target, errors: &mut Errors) {
+    let Some(template) = args.key.as_ref().map(|key| key.value.value()) else { return };
     for binding in &target.bindings {
         let word = binding.word();
-        if !is_keyed(key, &word) && !skipped.contains(&word) {
-            errors.at(&binding.name, uncovered(&literal.value(), skipped, &word));
+        if is_keyed(key, &word) || skipped.contains(&word) || !target.conditions(binding).is_empty() {
+            continue;
         }
+        let message = if is_cache(args, binding) {
+            format!("`{word}` is the cache, which does not select the value: write `{}`", skip_with(skipped, &word))
+        } else {
+            uncovered(&template, skipped, &word)
+        };
+        errors.at(&binding.name, message);
     }
 }
 
@@ -287,12 +269,48 @@ fn uncovered(template: &str, skipped: &[String], word: &str) -> String {
         Some((before, after)) => format!("{before}>:{placeholder}{after}"),
         None => format!("{template}:{placeholder}"),
     };
-    let skip: Vec<_> = skipped.iter().map(String::as_str).chain([word]).collect();
-    let skip = skip.join(", ");
     format!(
-        "`{word}` is neither in `key` nor in `skip`: write `key = {key:?}` if it selects the value, \
-         `skip({skip})` if it does not"
+        "`{word}` is neither in `key` nor in `skip`: write `key = {key:?}` if it selects the value, `{}` if it does not",
+        skip_with(skipped, word)
     )
+}
+
+/// `skip` with one name more.
+fn skip_with(skipped: &[String], word: &str) -> String {
+    let skip: Vec<_> = skipped.iter().map(String::as_str).chain([word]).collect();
+    format!("skip({})", skip.join(", "))
+}
+
+/// A parameter under `#[cfg]` is not always there, so it cannot select the value: rustc removes such parameters after it
+/// has expanded this attribute.
+fn conditional(skipped: &[String], target: &Target, errors: &mut Errors) {
+    for (index, input) in target.sig.inputs.iter().enumerate() {
+        let of_input = target.bindings.iter().filter(|binding| binding.input == index).map(Binding::word);
+        let names: Vec<_> = of_input.filter(|word| !skipped.contains(word)).collect();
+        let (FnArg::Receiver(Receiver { attrs, .. }) | FnArg::Typed(PatType { attrs, .. })) = input;
+        if let ([condition, ..], [_, ..]) = (conditions(attrs).as_slice(), names.as_slice()) {
+            let skip = skip_with(skipped, &names.join(", "));
+            errors.at(condition, format!(
+                "a parameter under `#[cfg]` is not always there, so the key cannot have {}: write two functions, each \
+                 under its own `#[cfg]`, or `{skip}` if the value does not depend on it",
+                quoted(&names)
+            ));
+        }
+    }
+}
+
+/// Whether `cache = …` names this parameter as the cache.
+fn is_cache(args: &Args, binding: &Binding) -> bool {
+    let mut cache = args.cache.as_ref().map(|cache| &cache.value);
+    loop {
+        match cache {
+            Some(Expr::Reference(reference)) => cache = Some(&reference.expr),
+            Some(Expr::Group(group)) => cache = Some(&group.expr),
+            Some(Expr::Paren(paren)) => cache = Some(&paren.expr),
+            Some(Expr::Path(path)) => return path.path.get_ident().is_some_and(|name| word(name) == binding.word()),
+            _ => return false,
+        }
+    }
 }
 
 fn is_keyed(key: &[Part], word: &str) -> bool {

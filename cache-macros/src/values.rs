@@ -122,8 +122,16 @@ pub(crate) fn switch(name: &Ident, input: ParseStream) -> syn::Result<bool> {
 
 pub(crate) fn lock(name: &Ident, input: ParseStream) -> syn::Result<Lock> {
     if !input.peek(syn::token::Paren) {
-        let on = switch(name, input)?;
-        return Ok(if on { Lock::On { wait: None, lease: None } } else { Lock::Off });
+        let value: Expr = value(name, input)?;
+        return match literal(&value) {
+            Some(Lit::Bool(LitBool { value: true, .. })) => Ok(Lock::On { wait: None, lease: None }),
+            Some(Lit::Bool(LitBool { value: false, .. })) => Ok(Lock::Off),
+            Some(duration) if Period::new("wait", value.clone()).is_ok() => {
+                let cure = format!("did you mean `lock(wait = {})`?", duration.to_token_stream());
+                Err(error_at(&value, format!("`lock` is `true` or `false`, and has a duration in parentheses: {cure}")))
+            }
+            _ => Err(misuse(&value, name, "`lock` is `true` or `false`")),
+        };
     }
     let options = in_parentheses(input, lock_options)?;
     match options {

@@ -70,7 +70,7 @@ async fn scopes_reach_into_a_detached_body(stage: Stage) {
 }
 
 #[redis_cached(key = "itself", ttl = 600, detach = true, cache = cache, skip(cache, depth))]
-#[allow(deprecated, reason = "every depth has the same key on purpose")]
+#[allow(unused_must_use, reason = "every depth has the same key on purpose")]
 async fn itself(cache: &Cache, depth: u64) -> u64 {
     if depth == 0 { 0 } else { 1 + again(cache, depth - 1).await }
 }

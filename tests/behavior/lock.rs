@@ -188,7 +188,7 @@ async fn a_body_that_outlives_its_lease_keeps_it() {
 
 #[tokio::test]
 async fn a_body_that_reaches_its_own_key_does_not_wait_for_itself() {
-    #[allow(deprecated, reason = "one key for every `n`, so that the function reaches its own")]
+    #[allow(unused_must_use, reason = "one key for every `n`, so that the function reaches its own")]
     #[redis_cached(key = "factorial:same", ttl = 600, lock(wait = "60s"), cache = cache, skip(cache, n))]
     async fn nested(cache: &Cache, n: u64) -> u64 {
         if n == 0 { 1 } else { n * Box::pin(nested(cache, n - 1)).await }

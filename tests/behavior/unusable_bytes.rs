@@ -177,7 +177,7 @@ impl TryFrom<u64> for CardNumber {
     }
 }
 
-#[allow(deprecated, reason = "one key for every `number`, the one that the bytes are put at")]
+#[allow(unused_must_use, reason = "one key for every `number`, the one that the bytes are put at")]
 #[redis_cached(key = "point", ttl = 600, cache = cache, skip(cache, number))]
 async fn card(cache: &Cache, number: u64) -> CardNumber {
     CardNumber(number)

@@ -63,7 +63,7 @@ impl Counted {
     }
 }
 
-#[redis_cached(key = "detached:borrowed:<name>:<ids>", timeout = "5s", skip(db, suffix))]
+#[redis_cached(key = "detached:borrowed:<name>:<ids>", timeout = "5s", stale_if_error = 60, skip(db, suffix))]
 async fn borrowed(db: &Counted, name: &str, ids: &[u64], suffix: &'static str) -> String {
     db.runs.count();
     yield_now().await;
@@ -88,7 +88,7 @@ async fn patterns(
     id + a + b + (db.name.len() + text.len()) as u64
 }
 
-#[redis_cached(key = "detached:below:a:reference:<id>:<b>:<x>:<first>", timeout = 5, skip(rest, runs))]
+#[redis_cached(key = "detached:below:a:reference:<id>:<b>:<x>:<first>", detach = true, skip(rest, runs))]
 async fn below_a_reference(
     &(id, b): &(u64, u64),
     Path(x): &Path<u64>,

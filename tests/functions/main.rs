@@ -5,6 +5,8 @@ mod attributes;
 mod axum_handlers;
 mod bodies;
 mod boxed;
+mod caches;
+mod constants;
 mod derived_key_parts;
 mod detached;
 mod hooks;

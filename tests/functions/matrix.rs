@@ -119,7 +119,7 @@ macro_rules! detached_returns {
             Option<u64>, Some
         }
         case! {
-            result, $place, [timeout = "5s", err_ttl = 1, ttl = |id| std::time::Duration::from_secs(*id)], $this, $receiver,
+            result, $place, [timeout = "5s", stale_if_error = 60, err_ttl = 1, ttl = |id| std::time::Duration::from_secs(*id)], $this, $receiver,
             $make, Result<u64, String>, Ok
         }
         case! {

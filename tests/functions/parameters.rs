@@ -19,7 +19,7 @@ struct User {
     r#type: u8,
 }
 
-static RUNS: [Runs; 12] = [const { Runs::new() }; 12];
+static RUNS: [Runs; 14] = [const { Runs::new() }; 14];
 
 #[redis_cached(key = "extracted:<id>", skip(db))]
 async fn extracted(State(db): State<HashMap<u64, String>>, Path(id): Path<u64>) -> Option<String> {
@@ -99,6 +99,37 @@ async fn owned(name: String, pairs: Vec<(u64, Option<char>)>) -> (String, usize)
     RUNS[11].count();
     let moved = name;
     (moved, pairs.into_iter().filter_map(|pair| pair.1).count())
+}
+
+/// One is there, and the other is not.
+#[redis_cached(key = "conditional:<id>", skip(trace, gone))]
+async fn conditional(#[cfg(not(any()))] trace: &str, id: u64, #[cfg(any())] gone: Missing) -> u64 {
+    RUNS[12].count();
+    #[cfg(any())]
+    drop(gone);
+    id + trace.len() as u64
+}
+
+#[redis_cached(key = "conditional:detached:<id>", detach = true, skip(trace, name, gone))]
+async fn conditional_detached(
+    #[cfg(not(any()))] trace: &str,
+    #[cfg(not(any()))] Path(name): &Path<String>,
+    id: u64,
+    #[cfg(any())] gone: &Missing,
+) -> u64 {
+    RUNS[13].count();
+    #[cfg(any())]
+    drop(gone);
+    id + (trace.len() + name.len()) as u64
+}
+
+#[tokio::test]
+async fn parameters_under_cfg_that_do_not_select_the_value() {
+    is_cached(&RUNS[12], |id| is_send(conditional("abc", id)), |id| id + 3).await;
+    assert_eq!(conditional_entry(1).get().await.unwrap(), Some(4));
+    let name = Path("de".to_owned());
+    is_cached(&RUNS[13], |id| is_send(conditional_detached("abc", &name, id)), |id| id + 5).await;
+    assert_eq!(conditional_detached_entry(1).get().await.unwrap(), Some(6));
 }
 
 #[tokio::test]

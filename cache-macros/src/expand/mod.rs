@@ -3,12 +3,13 @@
 mod policy;
 mod read;
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::Index;
+use syn::{Expr, Index};
 
 use crate::args::{Arg, Args};
 use crate::entry::EntrySignature;
+use crate::key_template::Placeholder;
 use crate::returned::Returned;
 use crate::runtime_path::RuntimePath;
 use crate::target::{Binding, Target, word};
@@ -24,7 +25,7 @@ use crate::validate::{Cached, Part, suspect};
 /// Output:
 /// ```text
 /// pub async fn get_user(db: &Db, id: u64) -> Result<User, DbError> {
-///     let __plan = plan(&SITE, current()).ttl(Duration::from_millis(600000u64))
+///     let __plan = plan(&SITE, current()).ttl(millis(600000u64))
 ///         .literal("user:").part(&id).literal(":v1");
 ///     let __body = async move {
 ///         if false { let __r: Result<User, DbError> = loop {}; return __r; }
@@ -56,19 +57,27 @@ pub(crate) fn expand(cached: &Cached) -> TokenStream {
     }
 }
 
-/// What is legal and suspect. A use of something deprecated is the one warning that stable Rust lets a macro make, and
-/// that a user can allow.
+/// What is legal and suspect: a value that is skipped, where nothing else tells the calls apart. Stable Rust lets a macro
+/// warn with a text of its own by way of a result that is not used, and the user can allow that. The result is opaque since
+/// rustc proposes to discard others, in the middle of the attribute.
+///
+/// Output: `{ #[must_use = "every `page` gets …"] trait Placeholder {} … fn of_key() -> impl Placeholder {} of_key(); }`
 fn warning(cached: &Cached) -> Option<TokenStream> {
-    let name = suspect(cached)?.word();
+    let word = suspect(cached)?.word();
     let function = &cached.target.sig.ident;
     let note = format!(
-        "every `{name}` gets the same value of `{function}`: write `<{name}>` into `key`, or `#[allow(deprecated)]` on the \
-         function if that is meant"
+        "every `{word}` gets the same value of `{function}`: write `<{word}>` into `key`, or `#[allow(unused_must_use)]` on \
+         the function if that is meant"
     );
     let at = cached.args.key.as_ref().map_or_else(Span::mixed_site, |key| key.value.span());
-    let warned = Ident::new("key_without_placeholder", Span::mixed_site());
-    let called = Ident::new("key_without_placeholder", at.resolved_at(Span::mixed_site()));
-    Some(quote_spanned!(Span::mixed_site()=> { #[deprecated(note = #note)] fn #warned() {} #called(); }))
+    let call = quote_spanned!(at=> of_key());
+    Some(quote_spanned! {Span::mixed_site()=> {
+        #[must_use = #note]
+        trait Placeholder {}
+        impl Placeholder for () {}
+        fn of_key() -> impl Placeholder {}
+        #call;
+    }})
 }
 
 /// Puts the cached call where the function's own block was. The plan is made before, when the function is called: so the
@@ -111,44 +120,105 @@ fn plan(cached: &Cached, policy: &TokenStream) -> TokenStream {
     let name = word(&target.sig.ident);
     let template = args.key.as_ref().map(|key| key.value.value());
     let cache = if let Some(Arg { value, .. }) = &args.cache {
-        quote_spanned!(Span::mixed_site()=> #private::cache(#value))
+        let cache = borrowed(value);
+        quote_spanned!(Span::mixed_site()=> #private::cache(#cache))
     } else {
         quote_spanned!(Span::mixed_site()=> #private::current())
     };
     let shared = args.is_shared().map(|_| quote_spanned!(Span::mixed_site()=> .shared()));
+    let constants = constants(key, args);
     let key = key.iter().map(|part| key_part(part, args));
     quote_spanned! {Span::mixed_site()=>
         #private::plan({
             static SITE: #private::Site = #private::Site::new(#name, ::core::module_path!(), #template) #shared;
             &SITE
-        }, #cache) #policy #(#key)*
+        }, #cache) #policy #constants #(#key)*
     }
+}
+
+/// What tells the templates of the instances of a generic function apart, where constants are part of them.
+///
+/// Input:  `<T::NAME>:<id>`
+/// Output: `.constants(|__template| __template.constant(&T::NAME).text(":").text("<id>"))`
+fn constants(key: &[Part], args: &Args) -> Option<TokenStream> {
+    key.iter().any(|part| matches!(part, Part::Constant { .. })).then(|| {
+        let parts = key.iter().map(|part| match part {
+            Part::Literal(text) => quote_spanned!(Span::mixed_site()=> .text(#text)),
+            Part::Value { binding, fields } => {
+                let placeholder = Placeholder { root: binding.word(), items: Vec::new(), fields: fields.clone() };
+                let text = placeholder.to_string();
+                quote_spanned!(Span::mixed_site()=> .text(#text))
+            }
+            Part::Constant { placeholder, generic } => {
+                let value = constant(placeholder, generic.as_ref(), args);
+                quote_spanned!(Span::mixed_site()=> .constant(#value))
+            }
+        });
+        quote_spanned!(Span::mixed_site()=> .constants(|__template| __template #(#parts)*))
+    })
+}
+
+/// Borrows the place that an expression is, or the value that it makes. The borrow covers the expression's own tokens, so
+/// that a wrong type is reported there.
+///
+/// Input:  `self.pages`
+/// Output: `&(self.pages)`
+fn borrowed(value: &Expr) -> TokenStream {
+    let (first, last) = ends(value);
+    let mut place = Group::new(Delimiter::Parenthesis, value.to_token_stream());
+    place.set_span(last.resolved_at(Span::mixed_site()));
+    quote_spanned!(first.resolved_at(Span::mixed_site())=> &#place)
+}
+
+/// Where tokens begin and end.
+fn ends(tokens: impl ToTokens) -> (Span, Span) {
+    let mut spans = tokens.into_token_stream().into_iter().map(|token| token.span());
+    let first = spans.next().unwrap_or_else(Span::mixed_site);
+    (first, spans.last().unwrap_or(first))
 }
 
 /// A value is reported at its parameter when it cannot stand in a key, and at the template when the way to it is wrong.
 ///
-/// Input:  `user:`, `<id>`, `<user.id>`
-/// Output: `.literal("user:")`, `.part(&id)`, `.part(&user.id)`
+/// Input:  `user:`, `<id>`, `<user.id>`, `<T::NAME>`
+/// Output: `.literal("user:")`, `.part(&id)`, `.part(&user.id)`, `.part(&T::NAME)`
 fn key_part(part: &Part, args: &Args) -> TokenStream {
-    match part {
-        Part::Literal(text) => quote_spanned!(Span::mixed_site()=> .literal(#text)),
+    let template = args.key.as_ref().map_or_else(Span::call_site, |key| key.value.span());
+    let value = match part {
+        Part::Literal(text) => return quote_spanned!(Span::mixed_site()=> .literal(#text)),
         Part::Value { binding: Binding { name, .. }, fields } => {
-            let template = args.key.as_ref().map_or_else(Span::call_site, |key| key.value.span());
             let span = if fields.is_empty() { name.span() } else { template.resolved_at(name.span()) };
             let mut root = name.clone();
             root.set_span(span);
-            let fields = fields.iter().map(|field| field_name(field, template.resolved_at(Span::mixed_site())));
-            let value = quote_spanned!(span=> &#root #(.#fields)*);
-            quote_spanned!(Span::mixed_site()=> .part(#value))
+            value(span, &root.into_token_stream(), fields, template)
         }
-    }
+        Part::Constant { placeholder, generic } => constant(placeholder, generic.as_ref(), args),
+    };
+    quote_spanned!(Span::mixed_site()=> .part(#value))
 }
 
-fn field_name(field: &str, span: Span) -> TokenStream {
-    match (field.parse(), syn::parse_str::<Ident>(field)) {
+/// A reference to a constant. A generic parameter is found where the function declares it, also when a macro has written
+/// the template.
+fn constant(Placeholder { root, items, fields }: &Placeholder, generic: Option<&Ident>, args: &Args) -> TokenStream {
+    let template = args.key.as_ref().map_or_else(Span::call_site, |key| key.value.span());
+    let of_root = generic.map_or(template, |generic| template.resolved_at(generic.span()));
+    let root = name_at(root, of_root);
+    let items = items.iter().map(|item| name_at(item, template.resolved_at(Span::mixed_site())));
+    value(template, &quote_spanned!(template=> #root #(::#items)*), fields, template)
+}
+
+/// A reference to a field of `root`, or to that itself.
+fn value(span: Span, root: &TokenStream, fields: &[String], template: Span) -> TokenStream {
+    let fields = fields.iter().map(|field| name_at(field, template.resolved_at(Span::mixed_site())));
+    quote_spanned!(span=> &#root #(.#fields)*)
+}
+
+/// A name of the template, which has it without `r#`.
+fn name_at(name: &str, span: Span) -> TokenStream {
+    let is_of_path = matches!(name, "self" | "Self" | "super" | "crate");
+    match (name.parse(), syn::parse_str::<Ident>(name)) {
         (Ok(index), _) => Index { index, span }.into_token_stream(),
-        (_, Ok(_)) => Ident::new(field, span).into_token_stream(),
-        (_, Err(_)) => Ident::new_raw(field, span).into_token_stream(),
+        (_, Err(_)) if !is_of_path => Ident::new_raw(name, span).into_token_stream(),
+        (_, _) => Ident::new(name, span).into_token_stream(),
     }
 }
 

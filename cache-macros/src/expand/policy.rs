@@ -108,7 +108,7 @@ fn duration(period: &Period, args: &Args) -> TokenStream {
         Period::Expr(value) => quote!((#value)),
         Period::Millis(millis, span) => {
             let private = private(args, *span);
-            quote_spanned!(*span=> (#private::Duration::from_millis(#millis)))
+            quote_spanned!(*span=> (#private::millis(#millis)))
         }
     }
 }
@@ -117,7 +117,7 @@ fn duration(period: &Period, args: &Args) -> TokenStream {
 /// compiler knows what they are called with.
 ///
 /// Input:  `cache_if = |user| user.is_active, none_ttl = 30, share_errors = true, timeout = "2s"`
-/// Output: `.cache_if(|user| user.is_active).none().share_errors(errors_of(kind)).late(late_of(kind).late())`
+/// Output: `.cache_if(|user| user.is_active).none().share_errors(errors_of(kind)).late(timed_out(kind))`
 pub(super) fn hooks(args: &Args, kind: &Ident, returned: Span) -> Option<TokenStream> {
     let mut calls = Calls::default();
     if let Some(Arg { name, value: passes }) = &args.cache_if {
@@ -140,8 +140,14 @@ pub(super) fn hooks(args: &Args, kind: &Ident, returned: Span) -> Option<TokenSt
     }
     if let Some(Arg { name, .. }) = &args.timeout {
         let at = name.span().resolved_at(Span::mixed_site());
-        let private = private(args, at);
-        calls.call(name, "late", &quote_spanned!(at=> (#private::late_of(#kind).late())));
+        let (private, kind) = (private(args, at), Ident::new(&kind.to_string(), at));
+        // Where an old value is kept, a late caller has that, and need not have an error.
+        let late = if args.keeps_stale() {
+            quote_spanned!(at=> #private::late_of(#kind).late())
+        } else {
+            quote_spanned!(at=> #private::timed_out(#kind))
+        };
+        calls.call(name, "late", &quote_spanned!(at=> (#late)));
     }
     if calls.0.is_empty() && args.detached_by().is_none() {
         return None;

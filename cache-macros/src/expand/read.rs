@@ -1,7 +1,7 @@
 //! The part of a cached function that runs: its body, as a future or as a closure that makes one, and the one call.
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
-use quote::{ToTokens, quote, quote_spanned};
+use quote::{quote, quote_spanned};
 use syn::spanned::Spanned as _;
 
 use super::{policy, private};
@@ -55,9 +55,9 @@ fn attached_run(cached: &Cached) -> TokenStream {
 fn detached_run(cached: &Cached, parameters: &[Copied]) -> TokenStream {
     let load = local("__load");
     let copies = parameters.iter().map(|parameter| copy(cached, parameter));
-    let borrows = parameters.iter().map(|Copied { inside, is_mut, .. }| {
+    let borrows = parameters.iter().map(|Copied { inside, is_mut, conditions, .. }| {
         let mutability = is_mut.then(|| quote!(mut));
-        quote_spanned!(Span::mixed_site()=> let #mutability #inside = #inside.get();)
+        quote_spanned!(Span::mixed_site()=> #(#conditions)* let #mutability #inside = #inside.get();)
     });
     let block = block(cached, &borrows.collect());
     let call = Call { body: &load, kind_of: "kind_of_load", read: "read_detached" };
@@ -73,13 +73,13 @@ fn detached_run(cached: &Cached, parameters: &[Copied]) -> TokenStream {
 }
 
 /// A type that cannot be copied is reported where the user wrote it.
-fn copy(cached: &Cached, Copied { name, inside, ty, .. }: &Copied) -> TokenStream {
+fn copy(cached: &Cached, Copied { name, inside, ty, conditions, .. }: &Copied) -> TokenStream {
     let at = ty.resolved_at(Span::mixed_site());
     let private = private(&cached.args, at);
     let mut copied = name.clone();
     copied.set_span(ty.resolved_at(name.span()));
     let own = quote_spanned!(at=> #private::own(#copied));
-    quote_spanned!(Span::mixed_site()=> let #inside = #own;)
+    quote_spanned!(Span::mixed_site()=> #(#conditions)* let #inside = #own;)
 }
 
 /// The block of the body. The `return` that never runs gives it its type, so that a mistake in the body is reported in
@@ -102,10 +102,7 @@ fn block(cached: &Cached, before: &TokenStream) -> Group {
 
 /// Where the return type begins and ends.
 fn ends(cached: &Cached) -> (Span, Span) {
-    let output = cached.target.output().map(ToTokens::to_token_stream).unwrap_or_default();
-    let mut spans = output.into_iter().map(|token| token.span());
-    let first = spans.next().unwrap_or_else(Span::mixed_site);
-    (first, spans.last().unwrap_or(first))
+    super::ends(cached.target.output())
 }
 
 /// Where the call stands: on the codec, for what that lacks, or else on the return type, as does what a type lacks that

@@ -39,11 +39,9 @@ async fn user(
             },
             ::cache_runtime::__private::current(),
         )
-        .ttl(::cache_runtime::__private::Duration::from_millis(600000u64))
-        .stale_while_revalidate(
-            ::cache_runtime::__private::Duration::from_millis(60000u64),
-        )
-        .timeout(::cache_runtime::__private::Duration::from_millis(2000u64))
+        .ttl(::cache_runtime::__private::millis(600000u64))
+        .stale_while_revalidate(::cache_runtime::__private::millis(60000u64))
+        .timeout(::cache_runtime::__private::millis(2000u64))
         .early_refresh(1f64)
         .literal("user:")
         .part(&self.tenant)
@@ -99,10 +97,8 @@ fn user_entry(&self, Id(id): Id) -> ::cache_runtime::Entry<Result<User, DbError>
             },
             ::cache_runtime::__private::current(),
         )
-        .ttl(::cache_runtime::__private::Duration::from_millis(600000u64))
-        .stale_while_revalidate(
-            ::cache_runtime::__private::Duration::from_millis(60000u64),
-        )
+        .ttl(::cache_runtime::__private::millis(600000u64))
+        .stale_while_revalidate(::cache_runtime::__private::millis(60000u64))
         .literal("user:")
         .part(&self.tenant)
         .literal(":")

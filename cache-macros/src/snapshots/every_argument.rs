@@ -38,13 +38,13 @@ pub(crate) async fn report(config: &Config, year: u16) -> Result<Report, Error> 
                     .shared();
                 &SITE
             },
-            crate::facade::cache::__private::cache(&config.cache),
+            crate::facade::cache::__private::cache(&(&config.cache)),
         )
         .ttl(config.ttl)
         .jitter(0.2f64)
         .lock()
-        .lock_wait(crate::facade::cache::__private::Duration::from_millis(500u64))
-        .lock_lease(crate::facade::cache::__private::Duration::from_millis(90000u64))
+        .lock_wait(crate::facade::cache::__private::millis(500u64))
+        .lock_lease(crate::facade::cache::__private::millis(90000u64))
         .codec::<Json>()
         .shape(crate::facade::cache::__private::Shape::Compatible)
         .literal("{report:")
@@ -92,13 +92,13 @@ pub(crate) fn report_cache(
                     .shared();
                 &SITE
             },
-            crate::facade::cache::__private::cache(&config.cache),
+            crate::facade::cache::__private::cache(&(&config.cache)),
         )
         .ttl(config.ttl)
         .jitter(0.2f64)
         .lock()
-        .lock_wait(crate::facade::cache::__private::Duration::from_millis(500u64))
-        .lock_lease(crate::facade::cache::__private::Duration::from_millis(90000u64))
+        .lock_wait(crate::facade::cache::__private::millis(500u64))
+        .lock_lease(crate::facade::cache::__private::millis(90000u64))
         .codec::<Json>()
         .shape(crate::facade::cache::__private::Shape::Compatible)
         .literal("{report:")

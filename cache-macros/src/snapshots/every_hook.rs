@@ -27,8 +27,8 @@ async fn user(config: &Config, id: u64) -> Result<Option<User>, DbError> {
             },
             ::cache_runtime::__private::current(),
         )
-        .stale_if_error(::cache_runtime::__private::Duration::from_millis(3600000u64))
-        .none_ttl(::cache_runtime::__private::Duration::from_millis(30000u64))
+        .stale_if_error(::cache_runtime::__private::millis(3600000u64))
+        .none_ttl(::cache_runtime::__private::millis(30000u64))
         .err_ttl(config.err_ttl)
         .shed()
         .literal("user:")
@@ -76,7 +76,7 @@ fn user_entry(id: u64) -> ::cache_runtime::Entry<Result<Option<User>, DbError>> 
             },
             ::cache_runtime::__private::current(),
         )
-        .stale_if_error(::cache_runtime::__private::Duration::from_millis(3600000u64))
+        .stale_if_error(::cache_runtime::__private::millis(3600000u64))
         .literal("user:")
         .part(&id)
         .entry()

@@ -17,7 +17,7 @@ pub async fn get_user(db: &Db, id: u64) -> Result<User, DbError> {
             },
             ::cache_runtime::__private::current(),
         )
-        .ttl(::cache_runtime::__private::Duration::from_millis(600000u64))
+        .ttl(::cache_runtime::__private::millis(600000u64))
         .lock()
         .literal("user:")
         .part(&id)
@@ -58,7 +58,7 @@ pub fn get_user_entry(id: u64) -> ::cache_runtime::Entry<Result<User, DbError>> 
             },
             ::cache_runtime::__private::current(),
         )
-        .ttl(::cache_runtime::__private::Duration::from_millis(600000u64))
+        .ttl(::cache_runtime::__private::millis(600000u64))
         .lock()
         .literal("user:")
         .part(&id)

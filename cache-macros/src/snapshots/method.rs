@@ -21,7 +21,7 @@ async fn get(&mut self, user: &User) -> Option<Profile> {
             ::cache_runtime::__private::current(),
         )
         .lock()
-        .lock_wait(::cache_runtime::__private::Duration::from_millis(5000u64))
+        .lock_wait(::cache_runtime::__private::millis(5000u64))
         .lock_lease(self.lease)
         .literal("user:")
         .part(&self.tenant)
@@ -64,7 +64,7 @@ fn get_entry(&self, user: &User) -> ::cache_runtime::Entry<Option<Profile>> {
             ::cache_runtime::__private::current(),
         )
         .lock()
-        .lock_wait(::cache_runtime::__private::Duration::from_millis(5000u64))
+        .lock_wait(::cache_runtime::__private::millis(5000u64))
         .lock_lease(self.lease)
         .literal("user:")
         .part(&self.tenant)

@@ -17,6 +17,6 @@ async fn get_user(db: &Db, id: u64) -> User {
 /// The cache entry of `get_user`: its key, its value, its invalidation.
 #[must_use = "an entry does nothing until one of its methods is called"]
 fn get_user_entry(id: u64) -> ::cache_runtime::Entry<User> {
-    let _ = (&id,);
+    let _ = &id;
     loop {}
 }

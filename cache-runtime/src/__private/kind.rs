@@ -15,7 +15,7 @@ use std::pin::Pin;
 #[cfg(debug_assertions)]
 use crate::engine::Comparable;
 use crate::engine::{
-    FailClosed, Fallible, FallibleOptional, Found, Incomparable, Kind, MadeOf, Optional, Plain, Sharing,
+    FailClosed, Fallible, FallibleOptional, Found, Incomparable, Kind, MadeOf, Optional, Plain, Sharing, TimesOut,
 };
 
 /// The kind of the function whose body this is.
@@ -147,7 +147,13 @@ impl<K> OfAny<K> {
     }
 }
 
-/// What a caller of this kind gets whose wait is over: `late_of(kind).late()`.
+/// What a caller of this kind gets whose time is up: the cache's error, as its own.
+#[must_use]
+pub fn timed_out<K: TimesOut, Q>(_: Found<K, Q>) -> MadeOf<K> {
+    Some(K::fail)
+}
+
+/// What a caller of this kind gets whose time is up and for whom there is no old value: `late_of(kind).late()`.
 #[must_use]
 pub fn late_of<K: Kind, Q>(_: Found<K, Q>) -> LateError<K> {
     LateError(LateNever(PhantomData))
@@ -170,7 +176,7 @@ impl<K: FailClosed> LateError<K> {
 }
 
 impl<K: Kind> LateNever<K> {
-    /// It waits on.
+    /// Nothing: the caller waits on.
     #[must_use]
     pub fn late(&self) -> MadeOf<K> {
         None

@@ -2,29 +2,30 @@
 //! is why `cache-runtime` and `cache-macros` pin each other exactly.
 
 mod kind;
+mod named_cache;
 mod own;
 
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
+use std::time::Duration;
 
-pub use std::time::Duration;
-
-pub use self::kind::{kind_of, kind_of_load, late_of};
+pub use self::kind::{kind_of, kind_of_load, late_of, timed_out};
+pub use self::named_cache::NamedCache;
 pub use self::own::{Holds, Own, Task, own};
 pub use crate::codec::{Coding, Fingerprint, Format, Named, OfCache, Shape};
 pub use crate::engine::{
     CachesFailures, CachesNone, Comparable, Compares, FailClosed, Fails, FailureCoding, Fallible, FallibleOptional,
     Found, Hooked, Hooks, Incomparable, Kind, Loaded, MadeOf, Optional, OrFail, Output, Plain, RoundTrip, Shared,
-    SharedErrors, SharesErrors, Sharing, Value, errors_of, hooks,
+    SharedErrors, SharesErrors, Sharing, TimesOut, Value, errors_of, hooks,
 };
 pub use crate::site::Site;
 use crate::site::TypeName;
 
 pub use crate::cache::{CacheRef, Constants, Template};
 
-use crate::cache::{Cache, Use};
+use crate::cache::Use;
 use crate::engine::{Call, Detached, Read, Request};
 use crate::handle::Entry;
 use crate::key::{KeyPart, KeyWriter};
@@ -39,8 +40,14 @@ pub fn current() -> CacheRef {
 
 /// The cache that a function names. A handle of its own, so that the expression's owner may move into the body.
 #[must_use]
-pub fn cache(cache: &Cache) -> CacheRef {
-    CacheRef::Held(cache.clone())
+pub fn cache<N: NamedCache + ?Sized>(named: &N) -> CacheRef {
+    CacheRef::Held(named.cache().clone())
+}
+
+/// A duration that the attribute has as a literal.
+#[must_use]
+pub const fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
 }
 
 /// What the attribute says of one call, and how its value is coded. The call is in its box from the beginning: what a

@@ -85,7 +85,8 @@ impl CodecId {
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a codec",
-    label = "expected `MessagePack`, `Json`, `Bincode`, `Postcard` or a type that implements `cache_runtime::Codec`"
+    label = "expected `MessagePack`, `Json`, `Bincode`, `Postcard` or a type that implements `cache_runtime::Codec`",
+    note = "another type of this name may be in scope, as axum's `Json` often is: write `codec = cache_runtime::Json`"
 )]
 pub trait Codec: Send + Sync + 'static {
     /// The number in the header.

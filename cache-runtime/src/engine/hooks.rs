@@ -36,7 +36,7 @@ pub trait Hooks {
         None
     }
 
-    /// What a caller gets whose wait is over; none where it waits on.
+    /// What a caller gets whose time is up and for whom there is no old value; none where it waits on.
     fn late(&self) -> MadeOf<Self::Kind> {
         None
     }
@@ -225,7 +225,7 @@ impl<K: Kind, Q, F, W, T> Hooked<K, Q, F, W, T> {
         self
     }
 
-    /// `timeout = …`: what a caller gets that has waited so long.
+    /// `timeout = …`: what a caller gets that has waited for this long and has no old value.
     #[must_use]
     pub fn late(mut self, late: MadeOf<K>) -> Self {
         self.late = late;

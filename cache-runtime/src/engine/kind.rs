@@ -31,7 +31,9 @@ pub enum Loaded<V> {
     label = "this value has to be written and read back",
     note = "derive both where the type is, and where each type in it is: `#[derive(serde::Serialize, serde::Deserialize)]`; \
             a type of another crate may have them behind a feature `serde`",
+    note = "`Arc<T>` and `Rc<T>` have them behind the feature `rc` of `serde`: `features = [\"derive\", \"rc\"]`",
     note = "a type parameter `T` needs them as bounds: `T: serde::Serialize + serde::de::DeserializeOwned`",
+    note = "a response of a web framework, such as `axum::Json<T>`, is not a value: return the `T`, and wrap it in the handler",
     note = "what borrows cannot be read back: return a `String` for a `&str`, a `Vec<T>` for a `&[T]`"
 )]
 pub trait Value: Serialize + DeserializeOwned {}
@@ -177,6 +179,19 @@ pub trait FailClosed: Kind {
     /// The output for a cache that failed.
     fn fail(error: Error) -> Self::Output;
 }
+
+/// A kind whose late callers have something to return: what `timeout` needs where no old value is kept.
+#[diagnostic::on_unimplemented(
+    message = "`timeout` needs something to return when the time is up",
+    label = "a late caller of this function has neither an error nor an old value",
+    note = "return `Result<_, E>`, and write `impl From<cache_runtime::Error> for E`",
+    note = "or keep the old value for such a caller: add `stale_if_error = \"1h\"`",
+    note = "or leave `timeout` out: callers then wait for as long as the function runs"
+)]
+pub trait TimesOut: FailClosed {}
+
+#[diagnostic::do_not_recommend]
+impl<K: FailClosed> TimesOut for K {}
 
 /// A function that returns a plain value.
 #[derive(Debug)]

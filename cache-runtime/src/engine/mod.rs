@@ -52,7 +52,7 @@ use self::flight::SingleFlight;
 pub use self::hooks::{FailureCoding, Hooked, Hooks, MadeOf, OrFail, SharedErrors, errors_of, hooks};
 pub use self::kind::{
     CachesFailures, CachesNone, FailClosed, Fails, Fallible, FallibleOptional, Kind, Loaded, Optional, Output, Plain,
-    Shared, SharesErrors, Sharing, Value,
+    Shared, SharesErrors, Sharing, TimesOut, Value,
 };
 pub(crate) use self::outage::Plan as OutagePlan;
 use self::outage::{Asked, Outage};

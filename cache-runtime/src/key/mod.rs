@@ -49,9 +49,9 @@ fn push_hex(out: &mut String, byte: u8) {
 
 /// A value that can stand in a key.
 ///
-/// Implemented for integers, `bool`, `char`, strings, `Option`, tuples, slices, arrays, `Vec`, and references and
-/// smart pointers to these, for addresses, and behind features of their names for the types of `uuid`, `chrono` and
-/// `time`. For a type of your own, derive it: all fields then tell its values apart.
+/// Implemented for integers, `bool`, `char`, strings, `Option`, tuples, slices, arrays, `Vec`, `BTreeMap`, `BTreeSet`, and
+/// references and smart pointers to these, for addresses, and behind features of their names for the types of `uuid`,
+/// `chrono` and `time`. For a type of your own, derive it: all fields then tell its values apart.
 ///
 /// ```
 /// use cache_runtime::KeyPart;
@@ -75,12 +75,35 @@ fn push_hex(out: &mut String, byte: u8) {
 /// }
 /// ```
 ///
+/// A type of another crate goes into one of yours, which writes what tells its values apart:
+///
+/// ```
+/// # use cache_runtime::{KeyPart, KeyWriter};
+/// # mod rust_decimal { #[derive(Debug)] pub struct Decimal; }
+/// # impl std::fmt::Display for rust_decimal::Decimal {
+/// #     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { f.write_str("0.10") }
+/// # }
+/// struct Price(rust_decimal::Decimal);
+///
+/// impl KeyPart for Price {
+///     fn write_key(&self, key: &mut KeyWriter<'_>) {
+///         key.display(&self.0);
+///     }
+/// }
+/// ```
+///
 /// Floats have no implementation: `NaN` differs from itself, `0.0` equals `-0.0`, and two results of the same
 /// computation may differ in the last bit, so a key made of one is a key that misses. Round to an integer first.
+/// `HashMap` and `HashSet` are refused, since they have no order: equal ones would be written in different ways. Collect
+/// them into a sorted `Vec`, or take a `BTreeMap` or a `BTreeSet`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot stand in a cache key",
     label = "this value has no `KeyPart`",
     note = "derive it: `#[derive(cache_runtime::KeyPart)]`, or use a field of it in the template, as in `<user.id>`",
+    note = "the types of `uuid`, `chrono` and `time` can, with the feature of that name of `cache-runtime`: \
+            `features = [\"uuid\"]`",
+    note = "wrap another crate's type, such as a `Decimal`, in one of yours that implements `KeyPart` with \
+            `key.display(&self.0)`",
     note = "a parameter that does not select the value goes into `skip(...)`",
     note = "a float cannot: `NaN` differs from itself, and equal results may differ in the last digit; round it to an \
             integer of small units first"

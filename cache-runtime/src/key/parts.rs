@@ -1,6 +1,7 @@
 //! The types that can stand in a key as they are.
 
 use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::num::{
     NonZeroI8, NonZeroI16, NonZeroI32, NonZeroI64, NonZeroI128, NonZeroIsize, NonZeroU8, NonZeroU16, NonZeroU32,
@@ -91,13 +92,17 @@ impl<P: KeyPart> KeyPart for Option<P> {
 /// Every element ends in `,`: an empty slice and a slice of one empty text differ.
 impl<P: KeyPart> KeyPart for [P] {
     fn write_key(&self, key: &mut KeyWriter<'_>) {
-        key.raw('[');
-        for element in self {
-            key.part(element);
-            key.raw(',');
-        }
-        key.raw(']');
+        list(self, key);
     }
+}
+
+fn list(elements: impl IntoIterator<Item: KeyPart>, key: &mut KeyWriter<'_>) {
+    key.raw('[');
+    for element in elements {
+        key.part(&element);
+        key.raw(',');
+    }
+    key.raw(']');
 }
 
 impl<P: KeyPart> KeyPart for Vec<P> {
@@ -110,6 +115,50 @@ impl<P: KeyPart, const N: usize> KeyPart for [P; N] {
     fn write_key(&self, key: &mut KeyWriter<'_>) {
         self.as_slice().write_key(key);
     }
+}
+
+/// As a slice of its elements, which are in order.
+impl<P: KeyPart> KeyPart for BTreeSet<P> {
+    fn write_key(&self, key: &mut KeyWriter<'_>) {
+        list(self, key);
+    }
+}
+
+/// As a slice of pairs, which are in the order of their keys.
+impl<K: KeyPart, V: KeyPart> KeyPart for BTreeMap<K, V> {
+    fn write_key(&self, key: &mut KeyWriter<'_>) {
+        list(self, key);
+    }
+}
+
+/// An order of the elements of `M`, whose text would otherwise differ among equal values.
+///
+/// There is none for maps and sets by hash: nothing implements this. It stands in the bounds of these types for the message
+/// that it makes, and has the type as a parameter since rustc words a bound on the type itself as one of [`KeyPart`].
+#[diagnostic::on_unimplemented(
+    message = "`{M}` cannot stand in a cache key, since it has no order",
+    label = "equal values of this type may be written in different orders",
+    note = "collect it into a `Vec` and sort that, or take a `BTreeMap` or a `BTreeSet`",
+    note = "a parameter that does not select the value goes into `skip(...)`"
+)]
+pub trait Orders<M> {}
+
+/// The order that is asked for.
+#[derive(Debug)]
+pub struct Order;
+
+impl<K, V, S> KeyPart for HashMap<K, V, S>
+where
+    Order: Orders<Self>,
+{
+    fn write_key(&self, _: &mut KeyWriter<'_>) {}
+}
+
+impl<P, S> KeyPart for HashSet<P, S>
+where
+    Order: Orders<Self>,
+{
+    fn write_key(&self, _: &mut KeyWriter<'_>) {}
 }
 
 macro_rules! tuples {

@@ -1,3 +1,5 @@
+use std::collections::{BTreeMap, BTreeSet};
+
 use proptest::prelude::*;
 
 use super::*;
@@ -40,6 +42,16 @@ fn long_keys_keep_their_beginning_and_never_equal_a_short_one() {
     let exact = "x".repeat(MAX_LEN);
     assert_eq!(finish(exact.clone()), exact);
     assert!(finish("ä".repeat(MAX_LEN)).len() > MAX_LEN);
+}
+
+#[test]
+fn maps_and_sets_in_order_are_lists_of_what_they_hold() {
+    let set = BTreeSet::from(["b", "a,"]);
+    assert_eq!(text_of(&set), "[a%2C,b,]");
+    let map = BTreeMap::from([(2, Some("b")), (1, None)]);
+    assert_eq!(text_of(&map), "[(1,!,),(2,b,),]");
+    assert_ne!(text_of(&BTreeMap::from([("a", "b"), ("c", "d")])), text_of(&BTreeMap::from([("a", "b,),(c,d")])));
+    assert_ne!(text_of(&BTreeSet::<&str>::new()), text_of(&BTreeSet::from([""])));
 }
 
 /// What a template with three placeholders makes of three values.

@@ -43,8 +43,8 @@ async fn a_caller_gets_its_own_error_in_time_and_the_value_is_stored_when_it_com
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_such_an_error_a_caller_waits_on() {
-    #[redis_cached(key = "patient", timeout = "2s", cache = cache, skip(cache, origin))]
+async fn without_an_error_or_an_old_value_a_caller_waits_on() {
+    #[redis_cached(key = "patient", timeout = "2s", stale_if_error = "1h", cache = cache, skip(cache, origin))]
     async fn patient(cache: &Cache, origin: &Arc<Origin>) -> u64 {
         tokio::time::sleep(Duration::from_secs(4)).await;
         origin.run().await

@@ -1,7 +1,7 @@
 //! Redis loses a lease while its body runs, and another process takes it: whichever of the two ends first, only the holder
 //! of the lease that is there stores its value.
 
-#![allow(deprecated, reason = "one key for both sides, each with its own value")]
+#![allow(unused_must_use, reason = "one key for both sides, each with its own value")]
 
 use cache_runtime::{Cache, redis_cached};
 use support::{Origin, RedisServer, within};

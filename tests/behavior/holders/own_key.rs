@@ -1,6 +1,6 @@
 //! Bodies that reach their own key again: none waits for itself. Who would, would wait for longer than a test does.
 
-#![allow(deprecated, reason = "one key for every `steps`, so that a function reaches its own")]
+#![allow(unused_must_use, reason = "one key for every `steps`, so that a function reaches its own")]
 
 use cache_runtime::{Cache, redis_cached};
 use support::{Origin, RedisServer, within};

@@ -13,7 +13,7 @@ use support::{Origin, RedisServer, Traffic, cache_on};
 const REGISTRATION: &str = "client|caching";
 
 #[allow(
-    deprecated,
+    unused_must_use,
     reason = "a run that fails and one that does not share the key, so that one can wait for the other"
 )]
 // The limit is above what a test waits for anything, and the lease is not renewed while a test runs.

@@ -2,7 +2,7 @@
 
 use cache_runtime::redis_cached;
 
-#[redis_cached(key = "user:<id>", timeout = "2s")]
+#[redis_cached(key = "user:<id>", timeout = "2s", stale_if_error = 60)]
 async fn get_user(id: u64) -> String {
     let shared = std::rc::Rc::new(id);
     tokio::task::yield_now().await;

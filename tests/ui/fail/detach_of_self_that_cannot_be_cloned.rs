@@ -7,7 +7,7 @@ struct Users {
 }
 
 impl Users {
-    #[redis_cached(key = "user:<id>", timeout = 2, skip(self))]
+    #[redis_cached(key = "user:<id>", timeout = 2, stale_if_error = 60, skip(self))]
     async fn user(&self, id: u64) -> String {
         format!("{}{id}", self.name)
     }

@@ -10,7 +10,7 @@ async fn users(page: u32) -> Vec<u32> {
     vec![page]
 }
 
-#[allow(deprecated)]
+#[allow(unused_must_use)]
 #[redis_cached(key = "names", skip(page))]
 async fn names(page: u32) -> Vec<u32> {
     vec![page]

@@ -31,7 +31,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use cache_runtime::{KeyPart, MessagePack, redis_cached};
+use cache_runtime::{Cache, KeyPart, MessagePack, redis_cached};
 use tokio::task::yield_now;
 
 /// A database.
@@ -95,6 +95,58 @@ pub async fn detached(mut db: &Db, id: u64, name: &str) -> Option<String> {
 pub async fn hooks(id: u64) -> Result<u64, String> {
     yield_now().await;
     Ok(id)
+}
+
+/// A row of a table.
+pub trait Row {
+    /// The name of the table.
+    const NAME: &'static str;
+}
+
+/// Counts rows.
+#[redis_cached(key = "rows:<T::NAME>:<N>:<id>", skip(db, trace))]
+pub async fn count<T: Row, const N: usize>(db: &Db, id: u64, #[cfg(not(any()))] trace: &str) -> usize {
+    yield_now().await;
+    T::NAME.len() + db.name.len() + trace.len() + N
+}
+
+/// Has one value for all pages.
+#[expect(unused_must_use, reason = "the page only says what is logged")]
+#[redis_cached(key = "pages", skip(page))]
+pub async fn pages(page: u32) -> u32 {
+    yield_now().await;
+    page
+}
+
+/// Has a cache of its own.
+#[derive(Clone, Debug)]
+pub struct Service {
+    pages: Cache,
+    shared: Arc<Cache>,
+}
+
+impl Service {
+    /// Reads from the one.
+    #[redis_cached(key = "page:<id>", cache = self.pages, skip(self))]
+    pub async fn page(&self, id: u64) -> u64 {
+        yield_now().await;
+        id
+    }
+
+    /// Reads from the other.
+    #[redis_cached(key = "shared:<id>", cache = &self.shared, timeout = 1, skip(self))]
+    pub async fn shared(&self, id: u64) -> Result<u64, cache_runtime::Error> {
+        yield_now().await;
+        Ok(id)
+    }
+}
+
+/// Reads from the one that it is given.
+#[redis_cached(key = "given:<id>", cache = cache, skip(cache))]
+pub async fn given(cache: Cache, id: u64) -> u64 {
+    yield_now().await;
+    drop(cache);
+    id
 }
 
 impl Db {
@@ -169,7 +221,7 @@ impl ReadAny for Db {
         Ok(id + more)
     }
 
-    #[redis_cached(key = "detached:any:<self.name>:<id>", timeout = 1, skip(name))]
+    #[redis_cached(key = "detached:any:<self.name>:<id>", timeout = 1, stale_if_error = 60, skip(name))]
     async fn read_detached(&self, name: &str, mut id: u64) -> u64 {
         yield_now().await;
         id += 1;

@@ -51,6 +51,7 @@ mod cached {
     #[redis_cached(
         key = "detached:<__plan>:<__load>:<__kind>:<__self>",
         timeout = 1,
+        stale_if_error = 1,
         none_ttl = 1,
         cache_if = |value| *value > PLAN,
         ttl = |_| ::core::time::Duration::from_secs(1)
