@@ -256,7 +256,7 @@ mod tests {
         full.refuses_writes = Some("OOM".to_owned());
         let mut health = Health { servers: vec![full], pending: PendingInvalidations::default(), degraded: 7 };
         let refuses = "up for 3s, answers and refuses writes (OOM)";
-        assert_eq!(health.to_string(), format!("{refuses}, 0 pending invalidations, 7 calls degraded"));
+        assert_eq!(health.to_string(), format!("db:6379 {refuses}, 0 pending invalidations, 7 calls degraded"));
         health.servers.push(server("db:6380", State::Up, None));
         assert_eq!(
             health.to_string(),

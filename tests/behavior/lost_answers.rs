@@ -231,7 +231,7 @@ async fn nor_is_one_that_comes_after_its_own_process_has_removed_it() {
     let (put, ()) = tokio::join!(entry.put(&1), proxy.has_delayed());
     put.expect_err("it was not answered");
     let removed = async {
-        while cache.health().owed_invalidations() > 0 {
+        while cache.health().pending_invalidations() > 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };

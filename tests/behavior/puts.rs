@@ -160,12 +160,12 @@ async fn a_put_that_failed_leaves_nothing_of_the_value_that_it_was_to_replace() 
         price(&cache, &Origin::default(), 7).await;
         store.is(mood);
         price_entry(&cache, 7).put(&5).await.expect_err("the store fails");
-        assert_eq!(cache.health().owed_invalidations(), 1, "{mood:?}");
+        assert_eq!(cache.health().pending_invalidations(), 1, "{mood:?}");
         let said = events.at_least(Level::WARN);
         assert!(said.iter().any(|event| event.message.contains("a put failed")), "{said:?}");
         store.is(Mood::Well);
         assert_eq!(stored(&cache).await, None, "{mood:?}");
-        assert_eq!(cache.health().owed_invalidations(), 0);
+        assert_eq!(cache.health().pending_invalidations(), 0);
     }
 }
 
@@ -178,7 +178,7 @@ async fn a_put_that_succeeds_after_one_that_failed_stays() {
     price_entry(&cache, 7).put(&5).await.expect_err("the store refuses");
     store.is(Mood::Well);
     price_entry(&cache, 7).put(&6).await.expect("the store is well");
-    assert_eq!(cache.health().owed_invalidations(), 0);
+    assert_eq!(cache.health().pending_invalidations(), 0);
     tokio::time::sleep(MINUTE).await;
     assert_eq!(stored(&cache).await, Some(6));
     assert_eq!(store.removals(), []);
@@ -200,7 +200,7 @@ async fn a_put_that_no_store_would_take_leaves_what_is_cached() {
     assert_eq!(text(&cache, 7).await, "7");
     text_entry(&cache, 7).put(&"x".repeat(3_000)).await.expect_err("it is too long");
     never_entry(&cache).put(&2).await.expect_err("its TTL is zero");
-    assert_eq!(cache.health().owed_invalidations(), 0);
+    assert_eq!(cache.health().pending_invalidations(), 0);
     assert_eq!(text_entry(&cache, 7).get().await.expect("the store is well").as_deref(), Some("7"));
 }
 
