@@ -28,12 +28,12 @@ async fn a_function_that_is_called_before_the_other_cache_is_built_is_reported_w
     assert_eq!((told[0].field("template"), told[0].field("prefix")), (Some("early:user:<id>"), Some("early:")));
 }
 
-#[redis_cached(key = "late:user:<id>", ttl = 600, cache = cache, skip(cache))]
+#[redis_cached(key = "late:user:<id>", ttl = 600, shared = true, cache = cache, skip(cache))]
 async fn late(cache: &Cache, id: u64) -> u64 {
     id
 }
 
-#[redis_cached(key = "late:user:<id>", ttl = 600, entry = late_again_entry, cache = cache, skip(cache))]
+#[redis_cached(key = "late:user:<id>", ttl = 600, shared = true, entry = late_again_entry, cache = cache, skip(cache))]
 async fn late_again(cache: &Cache, id: u64) -> u64 {
     id
 }

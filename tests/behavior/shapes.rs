@@ -58,7 +58,7 @@ impl<T: Animal> Animal for Page<T> {
     }
 }
 
-#[redis_cached(key = "row:<id>", ttl = 600, cache = cache, skip(cache, name))]
+#[redis_cached(key = "row:<id>", ttl = 600, shared = true, cache = cache, skip(cache, name))]
 async fn row<T: Animal>(cache: &Cache, id: u64, name: &str) -> T {
     T::named(name)
 }
@@ -102,7 +102,7 @@ macro_rules! release {
                 $types
             )*
 
-            #[redis_cached(key = "user:<id>", ttl = 600, cache = cache, skip(cache, origin))]
+            #[redis_cached(key = "user:<id>", ttl = 600, shared = true, cache = cache, skip(cache, origin))]
             pub(super) async fn user(cache: &Cache, origin: &Origin, id: u64) -> User {
                 User::new(origin.run().await * 100 + id)
             }
@@ -239,7 +239,7 @@ async fn the_cache_says_which_shapes_its_functions_read_that_do_not_say() {
     assert_eq!(exact(&new, 7).await, new::User::new(1), "it says that it does not");
 }
 
-#[redis_cached(key = "user:<id>", shape = "exact", cache = cache, skip(cache))]
+#[redis_cached(key = "user:<id>", shape = "exact", shared = true, cache = cache, skip(cache))]
 async fn exact(cache: &Cache, id: u64) -> new::User {
     assert_eq!(id, 7);
     new::User::new(1)

@@ -60,6 +60,13 @@ impl Failure {
     }
 }
 
+/// While the circuit breaker is closed, a caller whose look fails does not join a run that began before it came.
+async fn opens_the_breaker(look: impl AsyncFn() -> Result<(), cache_runtime::Error>) {
+    for _ in 0..5 {
+        look().await.expect_err("the store is away");
+    }
+}
+
 /// One caller has the error of its own run, and all others have the same text from the cache.
 fn are_of_one_run<T: fmt::Debug>(answers: Vec<(Result<T, Failure>, Outcome)>, text: &str, led: Outcome) {
     let all = answers.len();
@@ -162,6 +169,7 @@ async fn without_the_store_errors_are_shared_where_the_function_does_without_it(
     let cache = built(Cache::builder().store(store.clone()));
     store.is(Mood::Away);
     let calls = async {
+        opens_the_breaker(async || own_error_entry().get().await.map(drop)).await;
         are_of_one_run(outcomes(20, || own_error(&origin)).await, "run 1 failed", Outcome::Degraded);
         for (answer, outcome) in outcomes(20, || closed(&origin)).await {
             let kind = answer.expect_err("the store is away").kind().expect("it is the cache's error");
@@ -229,6 +237,7 @@ async fn an_error_that_is_stored_is_read_by_those_who_wait() {
     assert_eq!(call().await, (0..20).map(|_| first()).collect::<Vec<_>>(), "it is stored");
     // Without the store there is nothing to read.
     store.is(Mood::Away);
+    cache.scope(async { opens_the_breaker(async || kept_entry().get().await.map(drop)).await }).await;
     let mut answers = call().await;
     answers.sort_by_key(|answer| answer.as_ref().err().map(|error| error.0.clone()));
     let mut expected = vec![Err(Kept("run 2 failed".to_owned()))];

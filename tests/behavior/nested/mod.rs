@@ -92,7 +92,9 @@ async fn keys(server: &RedisServer) -> u64 {
 
 /// The one event, and what a field of it says.
 fn told(events: &Events, message: &str, field: &str) -> String {
-    let told = events.at_least(Level::WARN);
+    let mut told = events.at_least(Level::WARN);
+    // A debug build reads values back, and finds that a codec which forges does not do what it should.
+    told.retain(|event| !event.message.contains("cannot be read back"));
     assert!(told.len() == 1 && told[0].message.contains(message), "{told:?}");
     told[0].field(field).expect("it says why").to_owned()
 }
