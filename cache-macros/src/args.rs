@@ -36,7 +36,7 @@ const USAGE: [(&str, &str); 22] = [
 ];
 
 /// What others call an argument.
-const MEANT: [(&str, &str); 8] = [
+const MEANT: [(&str, &str); 9] = [
     ("swr", "stale_while_revalidate"),
     ("stale", "stale_while_revalidate"),
     ("grace", "stale_while_revalidate"),
@@ -45,6 +45,7 @@ const MEANT: [(&str, &str); 8] = [
     ("negative_ttl", "none_ttl"),
     ("when", "cache_if"),
     ("expire", "ttl"),
+    ("share", "shared"),
 ];
 
 /// Each option of `lock`, likewise.

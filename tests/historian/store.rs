@@ -116,9 +116,12 @@ impl Store for OwnRedis {
 
     async fn commit(&self, key: &str, token: Token, entry: Bytes, ttl: Duration) -> Result<Commit, Error> {
         let always = self.commits == Commits::Always;
-        let decide = |current: Option<&[u8]>, _| match always || commits(current, token) {
-            true => (Commit::Stored, Change::Write(entry.clone(), Expiry::In(ttl))),
-            false => (Commit::Lost, Change::Leave),
+        let decide = |current: Option<&[u8]>, _| {
+            if always || commits(current, token) {
+                (Commit::Stored, Change::Write(entry.clone(), Expiry::In(ttl)))
+            } else {
+                (Commit::Lost, Change::Leave)
+            }
         };
         Ok(self.change(key, decide).await?.0)
     }

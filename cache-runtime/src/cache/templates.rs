@@ -136,21 +136,21 @@ impl Templates {
     /// a panic is not admitted, so that the next call panics as well.
     fn enter(&self, used: Use, token: u64) -> Option<Clash> {
         let second = User::of(used);
-        let mut uses = self.uses.write().unwrap_or_else(PoisonError::into_inner);
-        let users = uses.by_pattern.entry(pattern(&second.template)).or_default();
-        let known = users.iter().position(|known| known.is_the_function_of(&second) && known.fits(&second));
+        let mut table = self.uses.write().unwrap_or_else(PoisonError::into_inner);
+        let known_users = table.by_pattern.entry(pattern(&second.template)).or_default();
+        let known = known_users.iter().position(|known| known.is_the_function_of(&second) && known.fits(&second));
         // Whoever came first is not to blame, whatever else it does with the template later.
         let is_of_second = |user: &User| user.is_the_function_of(&second);
-        let began = users.iter().position(is_of_second).unwrap_or(users.len());
-        let earlier = users.iter().enumerate().take(known.unwrap_or(users.len()));
+        let began = known_users.iter().position(is_of_second).unwrap_or(known_users.len());
+        let earlier = known_users.iter().enumerate().take(known.unwrap_or(known_users.len()));
         let mut earlier = earlier.filter(|(at, user)| *at < began || is_of_second(user)).map(|(_, user)| user);
         let first = earlier.find(|first| second.clashes_with(first)).cloned();
-        match known.and_then(|known| users.get_mut(known)) {
+        match known.and_then(|known| known_users.get_mut(known)) {
             Some(known) => known.value = known.value.or(second.value),
-            None => users.push(second.clone()),
+            None => known_users.push(second.clone()),
         }
         if first.is_none() || self.on_clash == OnClash::GoOn {
-            uses.admitted.insert(token);
+            table.admitted.insert(token);
         }
         first.map(|first| Clash { second, first, is_new: known.is_none() })
     }
@@ -350,7 +350,9 @@ mod tests {
         let used = of_u64(site("get", "app"));
         let caches: Vec<_> = (0..3 * 4).map(|_| Templates::new(OnClash::Panic)).collect();
         for _ in 0..2 {
-            caches.iter().for_each(|templates| templates.admit(used));
+            for templates in &caches {
+                templates.admit(used);
+            }
         }
         let tokens: HashSet<_> = caches.iter().map(|templates| used.token(templates.cache)).collect();
         assert_eq!(tokens.len(), caches.len());

@@ -202,9 +202,10 @@ pub fn end(current: Option<&[u8]>, request: &EndRequest) -> (Ended, Change) {
         }
         (Some(writing), None) if writing.is_of(*writer, *generation) => (Ended::Removed, Change::Remove),
         (Some(mut writing), _) => {
-            let change = match writing.leave(*writer) {
-                true => Change::Write(writing.encode(), Expiry::AtLeast(Duration::ZERO)),
-                false => Change::Remove,
+            let change = if writing.leave(*writer) {
+                Change::Write(writing.encode(), Expiry::AtLeast(Duration::ZERO))
+            } else {
+                Change::Remove
             };
             (Ended::Overlapped, change)
         }

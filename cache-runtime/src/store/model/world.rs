@@ -18,13 +18,16 @@ const KEY: &str = "k";
 /// Clocks stand still: what is over is given a deadline in the past.
 pub(super) const NOW: Timestamp = Timestamp::from_ticks(1_000_000);
 
+/// Begins a write: the generation, and what becomes of the entry.
+type Begin = fn(Option<&[u8]>, Option<Duration>, &WriteRequest) -> (Token, Change);
+
 /// The functions under test: those of `transition`, or one of them broken.
 #[derive(Clone, Copy)]
 pub(super) struct Rules {
     pub(super) admit: fn(Option<&[u8]>, Option<Duration>, &LeaseRequest) -> Admission,
     pub(super) commits: fn(Option<&[u8]>, Token) -> bool,
     pub(super) withdraw: fn(Option<&[u8]>, Token, Duration) -> Withdrawal,
-    pub(super) begin: fn(Option<&[u8]>, Option<Duration>, &WriteRequest) -> (Token, Change),
+    pub(super) begin: Begin,
     pub(super) end: fn(Option<&[u8]>, &EndRequest) -> (Ended, Change),
     /// Whether a begin that is not answered is sent again as it is.
     pub(super) begins_are_sent_again: bool,

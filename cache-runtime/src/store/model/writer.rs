@@ -171,8 +171,8 @@ fn sends(
     world: &World,
     next: &mut Vec<Next<World>>,
 ) {
-    let (me, word) = (command.writer(), command.word());
-    next.push(world.step(me, &format!("sends {word}, and is answered"), |world| {
+    let (me, name) = (command.writer(), command.word());
+    next.push(world.step(me, &format!("sends {name}, and is answered"), |world| {
         let generation = command.happen(world);
         Ok(goes_on(world, generation))
     }));
@@ -180,7 +180,7 @@ fn sends(
         return;
     }
     if way.is_sent_again {
-        next.push(world.step(me, &format!("sends {word} twice, and the first one is late"), |world| {
+        next.push(world.step(me, &format!("sends {name} twice, and the first one is late"), |world| {
             let generation = command.happen(world);
             world.delay(command.clone());
             Ok(goes_on(world, generation))
@@ -188,12 +188,12 @@ fn sends(
     }
     for (what, state) in [("asks again", way.again), ("gives up", Some(way.gives_up))] {
         let Some(state) = state else { continue };
-        next.push(world.step(me, &format!("sends {word}, is not answered, and {what}"), |world| {
+        next.push(world.step(me, &format!("sends {name}, is not answered, and {what}"), |world| {
             command.happen(world);
             world.trouble -= 1;
             Ok(state.clone())
         }));
-        next.push(world.step(me, &format!("sends {word}, which is late, and {what}"), |world| {
+        next.push(world.step(me, &format!("sends {name}, which is late, and {what}"), |world| {
             world.delay(command.clone());
             Ok(state.clone())
         }));

@@ -131,18 +131,16 @@ fn a_put_that_removes_and_then_stores_is_found_out() {
 
 #[test]
 fn a_put_that_stores_over_its_own_mark_and_else_leaves_what_is_there_is_found_out() {
-    let compares = |current: Option<&[u8]>, request: &EndRequest| match is_of(current, request.generation()) {
-        true => stores(request),
-        false => (Ended::Lost, Change::Leave),
+    let compares = |current: Option<&[u8]>, request: &EndRequest| {
+        if is_of(current, request.generation()) { stores(request) } else { (Ended::Lost, Change::Leave) }
     };
     leaves_an_old_value(Rules { begin: overwrites, end: compares, ..RULES }, 0, &[PUT, PUT]);
 }
 
 #[test]
 fn a_put_that_stores_over_its_own_mark_and_else_removes_what_is_there_is_found_out() {
-    let compares = |current: Option<&[u8]>, request: &EndRequest| match is_of(current, request.generation()) {
-        true => stores(request),
-        false => (Ended::Lost, Change::Remove),
+    let compares = |current: Option<&[u8]>, request: &EndRequest| {
+        if is_of(current, request.generation()) { stores(request) } else { (Ended::Lost, Change::Remove) }
     };
     leaves_an_old_value(Rules { begin: overwrites, end: compares, ..RULES }, 1, &[PUT, PUT]);
 }
