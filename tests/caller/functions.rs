@@ -21,7 +21,7 @@ macro_rules! functions {
         $(mod $name {
             use super::*;
 
-            #[redis_cached(key = "chaos:<key>", skip(origin), entry = entry, $($arguments)+)]
+            #[redis_cached(key = "chaos:<key>", shared = true, skip(origin), entry = entry, $($arguments)+)]
             pub(super) async fn read(origin: &Origin, key: &str) -> Result<Value, Failure> {
                 Ok(origin.load(key).await)
             }

@@ -29,7 +29,7 @@ macro_rules! variants {
         $(mod $name {
             use super::*;
 
-            #[redis_cached(key = "history:<key>", skip(origin), entry = entry, $($arguments)+)]
+            #[redis_cached(key = "history:<key>", shared = true, skip(origin), entry = entry, $($arguments)+)]
             pub(super) async fn read(origin: &Origin, key: &str) -> Result<u64, Failure> {
                 origin.load(key).await
             }
