@@ -56,7 +56,7 @@ use crate::runtime;
 ///
 /// # Errors
 ///
-/// Any error makes the caller run its function without the cache; [`ErrorKind`] says what is logged.
+/// Any error makes the caller run its function without the cache; [`ErrorKind`](crate::ErrorKind) says what is logged.
 pub trait Store: Send + Sync + 'static {
     /// The entry at `key`.
     fn get(&self, key: &str) -> impl Future<Output = Result<Option<Bytes>, Error>> + Send;
