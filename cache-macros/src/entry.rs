@@ -135,7 +135,7 @@ fn add_constants(names: &mut Names, cached: &Cached) {
             names.add(bound);
         }
     }
-    names.0.extend(generics);
+    names.0.extend(generics.into_iter().map(str::to_owned));
 }
 
 /// The generics that the rest of the signature needs, and the names of the others: a type that only a skipped parameter

@@ -3,7 +3,7 @@
 //! The macro sees the parameters and the generics of the function, and nothing around it. So a path is handed on to
 //! rustc, which knows the `impl` and the module, and reports an unknown name at the template.
 
-use syn::{GenericParam, Ident, LitStr};
+use syn::{GenericParam, LitStr};
 
 use crate::errors::{Errors, nearest, quoted};
 use crate::key_template::{Placeholder, Segment, Template, ambiguities};
@@ -40,7 +40,7 @@ struct Mistake {
 /// What a placeholder stands for.
 fn part(placeholder: &Placeholder, target: &Target) -> Result<Part, Mistake> {
     let Placeholder { root, items, fields } = placeholder;
-    let generic = generics(target).find(|(name, _)| word(name) == *root);
+    let generic = generics(target).find(|(name, _)| name == root);
     match (target.binding(root), generic) {
         (Some(binding), _) if items.is_empty() => Ok(Part::Value { binding: binding.clone(), fields: fields.clone() }),
         (Some(_), _) if !items.last().is_some_and(|item| is_constant(item)) => Err(field_of_parameter(placeholder)),
@@ -49,7 +49,7 @@ fn part(placeholder: &Placeholder, target: &Target) -> Result<Part, Mistake> {
         (_, None) if items.is_empty() => Err(unknown(placeholder, target)),
         // A constant of a module may be named as a parameter is.
         (_, generic) => {
-            let generic = generic.map(|(name, _)| name.clone());
+            let generic = generic.map(|(name, _)| name);
             Ok(Part::Constant { placeholder: placeholder.clone(), generic })
         }
     }
@@ -62,11 +62,11 @@ enum Generic {
 }
 
 /// The function's own type and const parameters.
-fn generics(target: &Target) -> impl Iterator<Item = (&Ident, Generic)> {
+fn generics(target: &Target) -> impl Iterator<Item = (String, Generic)> {
     target.sig.generics.params.iter().filter_map(|param| match param {
         GenericParam::Lifetime(_) => None,
-        GenericParam::Type(param) => Some((&param.ident, Generic::Type)),
-        GenericParam::Const(param) => Some((&param.ident, Generic::Const)),
+        GenericParam::Type(param) => Some((word(&param.ident), Generic::Type)),
+        GenericParam::Const(param) => Some((word(&param.ident), Generic::Const)),
     })
 }
 
@@ -112,7 +112,7 @@ fn meant(placeholder: &Placeholder, target: &Target) -> Option<Placeholder> {
     if let Some(binding) = nearest_binding(root, target) {
         return Some(named(binding.word()));
     }
-    let of = |kind: Generic| generics(target).filter(move |(_, of)| *of == kind).map(|(name, _)| word(name));
+    let of = |kind: Generic| generics(target).filter(move |(_, of)| *of == kind).map(|(name, _)| name);
     let (constants, types): (Vec<_>, Vec<_>) = (of(Generic::Const).collect(), of(Generic::Type).collect());
     if let Some(constant) = nearest(root, constants.iter().map(String::as_str)) {
         return Some(named(constant.to_owned()));
@@ -182,9 +182,9 @@ mod tests {
         for (path, expected) in [
             ("id", "the parameter id"),
             ("self.tenant", "the parameter self"),
-            ("T::NAME", "a constant, of Some(Ident(T))"),
-            ("T::Inner::NAME", "a constant, of Some(Ident(T))"),
-            ("N", "a constant, of Some(Ident(N))"),
+            ("T::NAME", "a constant, of Some(\"T\")"),
+            ("T::Inner::NAME", "a constant, of Some(\"T\")"),
+            ("N", "a constant, of Some(\"N\")"),
             ("Self::NAME", "a constant, of None"),
             ("U::NAME", "a constant, of None"),
             ("crate::limits::PAGES", "a constant, of None"),

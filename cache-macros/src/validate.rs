@@ -4,7 +4,7 @@
 //! The checks do not depend on each other, so that one compile shows all mistakes; where one mistake would show as two,
 //! the second check holds back.
 
-use syn::{Expr, FnArg, Ident, PatType, Receiver, Signature, Type};
+use syn::{Expr, FnArg, PatType, Receiver, Signature, Type};
 
 use crate::args::{Arg, Args, EntryName};
 use crate::detach::{Copied, detach};
@@ -34,7 +34,7 @@ pub(crate) enum Part {
     /// A constant, and the generic parameter of the function that its path begins with, if it begins with one.
     Constant {
         placeholder: Placeholder,
-        generic: Option<Ident>,
+        generic: Option<String>,
     },
 }
 
@@ -48,9 +48,9 @@ impl Part {
     }
 
     /// The generic parameter of the function that this is a constant of.
-    pub(crate) fn generic(&self) -> Option<String> {
+    pub(crate) fn generic(&self) -> Option<&str> {
         match self {
-            Self::Constant { generic, .. } => generic.as_ref().map(word),
+            Self::Constant { generic, .. } => generic.as_deref(),
             Self::Literal(_) | Self::Value { .. } => None,
         }
     }

@@ -71,7 +71,7 @@ impl<D> Table<D> for Dogs {
 }
 
 /// The entry function has every type that leads to a constant, also those of `where` clauses.
-#[redis_cached(key = "<T::Item::NAME>:<T::LIMITS.1.pages>:<D::NAME>:<id>", detach = true, skip(db, other))]
+#[redis_cached(key = "<T::Item::NAME>:<T::LIMITS.1.pages>:<id>", detach = true, skip(db, other))]
 async fn nested<T, D, O>(db: &D, other: &O, id: u64) -> u64
 where
     T: Table<D>,
@@ -141,7 +141,7 @@ macro_rules! written_by_a_macro {
         }
     };
 }
-written_by_a_macro!(with_parameters_of_the_caller, "macro:<R::NAME>:<id>", R);
+written_by_a_macro!(with_parameters_of_the_caller, "macro:<R::NAME>:<N>:<id>", R);
 
 macro_rules! with_its_own_parameters {
     ($name:ident) => {
@@ -187,7 +187,7 @@ async fn const_parameters_stand_in_a_key() {
 async fn constants_of_associated_types_and_their_fields() {
     let (db, other) = (Cat::load(1), Odd::load(1));
     is_cached(&RUNS[1], |id| is_send(nested::<Dogs, _, _>(&db, &other, id)), |id| id).await;
-    assert_eq!(nested_entry::<Dogs, Cat>(1).key(), "dog:20:cat:1");
+    assert_eq!(nested_entry::<Dogs, Cat>(1).key(), "dog:20:1");
     assert_eq!(nested_entry::<Dogs, Cat>(1).get().await.unwrap(), Some(1));
 }
 
@@ -207,7 +207,7 @@ async fn constants_under_async_trait() {
 #[tokio::test]
 async fn constants_in_functions_that_a_macro_writes() {
     assert_eq!(with_parameters_of_the_caller::<Dog, 1>(1).await, 1);
-    assert_eq!(with_parameters_of_the_caller_entry::<Cat>(1).key(), "macro:cat:1");
+    assert_eq!(with_parameters_of_the_caller_entry::<Cat, 7>(1).key(), "macro:cat:7:1");
     assert_eq!(with_parameters_of_the_macro::<Dog, 1>(1).await, 1);
     assert_eq!(with_parameters_of_the_macro_entry::<Cat, 7>(1).key(), "own:cat:7:1");
 }

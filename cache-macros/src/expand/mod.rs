@@ -149,8 +149,8 @@ fn constants(key: &[Part], args: &Args) -> Option<TokenStream> {
                 let text = placeholder.to_string();
                 quote_spanned!(Span::mixed_site()=> .text(#text))
             }
-            Part::Constant { placeholder, generic } => {
-                let value = constant(placeholder, generic.as_ref(), args);
+            Part::Constant { placeholder, .. } => {
+                let value = constant(placeholder, args);
                 quote_spanned!(Span::mixed_site()=> .constant(#value))
             }
         });
@@ -191,17 +191,15 @@ fn key_part(part: &Part, args: &Args) -> TokenStream {
             root.set_span(span);
             value(span, &root.into_token_stream(), fields, template)
         }
-        Part::Constant { placeholder, generic } => constant(placeholder, generic.as_ref(), args),
+        Part::Constant { placeholder, .. } => constant(placeholder, args),
     };
     quote_spanned!(Span::mixed_site()=> .part(#value))
 }
 
-/// A reference to a constant. A generic parameter is found where the function declares it, also when a macro has written
-/// the template.
-fn constant(Placeholder { root, items, fields }: &Placeholder, generic: Option<&Ident>, args: &Args) -> TokenStream {
+/// A reference to a constant.
+fn constant(Placeholder { root, items, fields }: &Placeholder, args: &Args) -> TokenStream {
     let template = args.key.as_ref().map_or_else(Span::call_site, |key| key.value.span());
-    let of_root = generic.map_or(template, |generic| template.resolved_at(generic.span()));
-    let root = name_at(root, of_root);
+    let root = name_at(root, template);
     let items = items.iter().map(|item| name_at(item, template.resolved_at(Span::mixed_site())));
     value(template, &quote_spanned!(template=> #root #(::#items)*), fields, template)
 }
