@@ -101,12 +101,21 @@ macro_rules! value_methods {
 
             /// Stores a value under the function's TTL, whatever is cached. A fill in flight does not overwrite it.
             ///
+            /// It is two steps, a beginning and an end. If the key is invalidated, or another write of it begins, between
+            /// the two, nothing is stored, nothing older stays, and this is no error: the next call loads the value.
+            ///
             /// # Errors
             ///
-            /// Where the value cannot be encoded or is too long, the TTL is zero, or the store did not confirm within the
-            /// cache's deadline. Of kind [`ErrorKind::Rejected`](crate::ErrorKind::Rejected) where the key holds a string that
-            /// this library did not write: it is left alone, unless the cache was built with
-            /// [`overwrite_foreign(true)`](crate::CacheBuilder::overwrite_foreign).
+            /// Where the value cannot be encoded, is longer than the cache allows, or the TTL is zero: what is cached stays
+            /// as it is. Of kind [`ErrorKind::Rejected`](crate::ErrorKind::Rejected) where the key holds a string that this
+            /// library did not write: it is left alone, unless the cache was built with
+            /// [`overwrite_foreign(true)`](crate::CacheBuilder::overwrite_foreign). And where the store did not confirm both
+            /// steps within the cache's deadline: then the key is invalidated as soon as the store answers. A put that
+            /// returned an error never takes effect after that, nor after any later invalidation or put.
+            ///
+            /// # Cancellation
+            ///
+            /// Dropped between its steps, it ends in the background and stores nothing.
             pub async fn put(&self, value: &$value) -> Result<(), Error>
             where
                 $value: Serialize + DeserializeOwned,

@@ -175,7 +175,7 @@ async fn a_lease_that_stands_is_not_displaced_by_a_reader_whose_clock_was_set_ah
     let (called, ()) = tokio::join!(called(waits(&ours, &origin)), async {
         // It asks whether the lease stands, and then waits for it.
         traffic.until("evalsha", 1).await;
-        traffic.until("get", 1).await;
+        traffic.until("get", 2).await;
         assert!(key.renew(9, 60 * SECOND).await.expect("the server is up"), "the lease was displaced");
         assert_eq!(origin.runs(), 0, "it runs beside the holder of the lease");
         key.release(9, Duration::ZERO).await.expect("the server is up");

@@ -32,7 +32,7 @@ async fn stored(cache: &Cache) -> Option<u64> {
     price_entry(cache, 7).get().await.expect("the store is up")
 }
 
-/// A writer of the key, which somebody else is.
+/// Begins a write of the key, as another process would.
 async fn begin(stage: &Stage, writer: u64) {
     let key = StoreKey::new(&stage.cache, KEY);
     key.begin_write(writer, 100 + writer, MINUTE).await.expect("the store is up");
@@ -80,6 +80,15 @@ async fn callers_that_come_one_after_the_other_share_one_run_while_the_key_is_wr
     let outcomes = join_all(callers).await.into_iter().map(|(value, report)| (value, report.calls()[0].outcome()));
     let expected = (0..10).map(|caller| (1, if caller == 0 { Outcome::Miss } else { Outcome::Coalesced }));
     assert!(outcomes.eq(expected), "one of them runs, and the others have its value");
+}
+
+#[tokio::test]
+async fn a_call_that_finds_a_write_asks_the_server_for_nothing_more() {
+    let (stage, origin) = (Stage::redis().await, Origin::default());
+    begin(&stage, 1).await;
+    let mut traffic = stage.server().expect("the stage is on Redis").traffic().await;
+    price(&stage.cache, &origin, 7).await;
+    assert_eq!(traffic.sent().await, ["get"]);
 }
 
 /// What ran before one of the writers ended may be older than what that one wrote.
@@ -143,7 +152,8 @@ async fn a_full_store_does_not_forget_that_a_key_is_written() {
     let cache = built(Cache::builder().memory(Memory::entries(10)));
     let (key, origin) = (StoreKey::new(&cache, KEY), Origin::default());
     let generation = key.begin_write(1, 2, MINUTE).await.expect("it is in this process");
-    for id in 1_000..2_000 {
+    // What is used again drives out what is not.
+    for id in (1_000..2_000).flat_map(|id| [id; 3]) {
         price(&cache, &origin, id).await;
     }
     assert_ne!(key.lease(9, MINUTE, Displaces::Anything).await.expect("it is in this process"), Leased::Granted);
@@ -151,7 +161,7 @@ async fn a_full_store_does_not_forget_that_a_key_is_written() {
     assert_eq!(ended.expect("it is in this process"), Ended::Stored);
 }
 
-/// What the store did of it nobody knows, and the value that it was to replace is old.
+/// Nobody knows what the store has done, and the value that was to be replaced is old.
 #[tokio::test(start_paused = true)]
 async fn a_put_that_failed_leaves_nothing_of_the_value_that_it_was_to_replace() {
     for mood in [Mood::Refusing, Mood::Away, Mood::Hung] {
@@ -169,7 +179,7 @@ async fn a_put_that_failed_leaves_nothing_of_the_value_that_it_was_to_replace() 
     }
 }
 
-/// Once its invalidation was still repeated, and took the newer value with it.
+/// Otherwise the invalidation that is pending since the first one would remove the newer value.
 #[tokio::test(start_paused = true)]
 async fn a_put_that_succeeds_after_one_that_failed_stays() {
     let store = FailingStore::default();

@@ -43,8 +43,8 @@ pub(crate) struct Call {
     pub(super) attempts: u32,
     /// The lease, or the generation of a WRITE, that the last look showed.
     pub(super) saw: Option<Token>,
-    /// Which of them it was, if there was one.
-    pub(super) hold: Seen,
+    /// What the token was seen on.
+    pub(super) seen: Seen,
     /// The lease or WRITE of which the store said that it stands.
     pub(super) confirmed: Option<Token>,
     /// What the lease may displace.
@@ -123,7 +123,7 @@ impl Call {
             group: Group::default(),
             attempts: 0,
             saw: None,
-            hold: Seen::default(),
+            seen: Seen::default(),
             confirmed: None,
             take: Take::Missing,
             foreign: false,

@@ -58,9 +58,9 @@ impl Call {
             if self.reach != Reach::Asks || self.foreign || !self.group.takes_lease() {
                 break;
             }
-            if self.hold != Seen::Doubtful && self.saw.is_some_and(|lease| !lead.passes(lease)) {
+            if self.seen != Seen::Doubtful && self.saw.is_some_and(|lease| !lead.passes(lease)) {
                 // A write may take long, and may leave no value: nobody waits for its end.
-                let is_wait_of_use = self.request.lock.others == Others::Wait && self.hold != Seen::Write;
+                let is_wait_of_use = self.request.lock.others == Others::Wait && self.seen != Seen::Write;
                 if !is_wait_of_use || self.limit() <= clock::now() {
                     break;
                 }

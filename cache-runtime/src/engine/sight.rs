@@ -18,7 +18,7 @@ use crate::site::Site;
 use crate::store::{Backend, Store, Take};
 use crate::{observe, random};
 
-/// What stands at a key in place of a value, or on it, under the token that the call saw.
+/// What a call saw at its key under a token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Seen {
     /// A lease: its holder loads the value.
@@ -26,7 +26,7 @@ pub(crate) enum Seen {
     Lease,
     /// A WRITE: there is no value to wait for before its writers have ended.
     Write,
-    /// Either of them, which should be over by now: the store is asked.
+    /// Either of them, which should be over by now: the store is asked whether it stands.
     Doubtful,
 }
 
@@ -108,7 +108,7 @@ impl Call {
 
     /// Takes note of what is at the key; `Some` is a value to serve.
     pub(super) fn sight(&mut self, entry: Option<Bytes>, outcome: Outcome) -> Option<Found> {
-        (self.saw, self.take, self.hold, self.foreign) = (None, Take::Missing, Seen::Lease, false);
+        (self.saw, self.take, self.seen, self.foreign) = (None, Take::Missing, Seen::Lease, false);
         let (freshness, lease) = (self.request.freshness, self.request.lock.lease);
         let (engine, key, expected) = (self.cache.engine(), &self.request.key, self.expected);
         let now = || engine.backend.now(key);
@@ -166,15 +166,15 @@ impl Call {
         None
     }
 
-    /// Takes note of a LEASE or a WRITE. Where it should be over the store is asked whether it stands, once.
+    /// Takes note of a LEASE or a WRITE. If it should be over, the call asks the store once whether it stands.
     fn sight_hold(&mut self, header: Header, seen: Seen) {
         self.saw = Some(header.token);
         let is_doubtful = self.confirmed != self.saw && lease::is_doubtful(&header, self.now());
-        self.hold = if is_doubtful { Seen::Doubtful } else { seen };
+        self.seen = if is_doubtful { Seen::Doubtful } else { seen };
     }
 
-    /// Takes note of what the store answered to a request for the lease: what it leaves there stands. `Some` is a value to
-    /// serve.
+    /// Takes note of the entry that the store answered a request for the lease with: what it did not displace stands.
+    /// `Some` is a value to serve.
     pub(super) fn lease_refused(&mut self, entry: Bytes) -> Option<Found> {
         self.confirmed = Header::decode(&entry).map(|header| header.token);
         self.sight(Some(entry), Outcome::Hit)

@@ -45,7 +45,7 @@ const LEASE_GRACE: Duration = Duration::from_millis(25);
 pub(super) enum Followed {
     /// A value is there; asked for since that moment.
     Found(Found, Moment),
-    /// The lease is gone without a value: its holder failed, or the key was invalidated. Or it should be gone.
+    /// The lease is gone without a value, since its holder failed or the key was invalidated, or it should be gone.
     Gone,
     /// The lease is gone, and a writer is changing what the value is loaded from.
     Written,
@@ -120,8 +120,8 @@ impl Call {
     fn end(&mut self, entry: Option<Bytes>, since: Moment) -> Option<Followed> {
         match self.sight(entry, Outcome::Waited) {
             Some(found) => Some(Followed::Found(found, since)),
-            None if self.saw.is_none() || self.hold == Seen::Doubtful => Some(Followed::Gone),
-            None if self.hold == Seen::Write => Some(Followed::Written),
+            None if self.saw.is_none() || self.seen == Seen::Doubtful => Some(Followed::Gone),
+            None if self.seen == Seen::Write => Some(Followed::Written),
             None => None,
         }
     }

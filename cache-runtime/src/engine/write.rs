@@ -62,9 +62,8 @@ impl Engine {
         done
     }
 
-    /// A value that cannot be stored in any store leaves what is cached as it is. Where the store fails the write may
-    /// happen later or be left half done, and the value that is cached may be old: the key is invalidated as soon as that
-    /// can be.
+    /// A value that no store would take leaves what is cached as it is. If the store fails, the cached value may be old,
+    /// and the write may still happen or be half done: the key is invalidated as soon as the store answers.
     async fn stores<C, V>(self: &Arc<Self>, request: &Request, value: &V) -> Result<(), Error>
     where
         C: Coding,

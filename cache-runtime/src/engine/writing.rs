@@ -1,4 +1,4 @@
-//! A write of this process: begun before, ended after, whatever happens in between.
+//! A write of this process: it is ended once it has begun, whatever happens in between.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -15,8 +15,8 @@ use crate::policy::{DEFAULT_WRITE, MAX_LOCK_TIME};
 use crate::site::Site;
 use crate::store::{Budget, EndRequest, Ended, Store, WriteRequest};
 
-/// A write that must be ended, from the moment it is asked for. Dropped while it is open, it is ended in the background
-/// and stores nothing: also when the store never said that it has begun.
+/// A write, which must be ended from the moment at which the store is asked to begin it. If it is dropped before its end,
+/// it is ended in the background and stores nothing, also when the store never answered.
 pub(super) struct Writing {
     engine: Arc<Engine>,
     site: &'static Site,
@@ -43,10 +43,11 @@ impl Writing {
         self.generation
     }
 
-    /// Begins; where the connection was dead once more, under another generation: the first one may have begun and ended
-    /// by now, and must not come back. It is still the same writer, and does not overlap with itself.
+    /// Begins. If the connection was dead, it asks once more, under another generation: the first request may still be on
+    /// its way, and what it leaves when it arrives late must not be taken for this write. The writer stays the same, so it
+    /// does not overlap with itself.
     ///
-    /// A write that could not be begun is not ended: the caller removes what it may have left.
+    /// After an error the write is not ended: the caller invalidates the key.
     pub(super) async fn begin(&mut self, budget: &mut Budget) -> Result<(), Error> {
         let begun = match self.ask(budget).await {
             Err(error) if error.is_unavailable() => {
@@ -62,7 +63,7 @@ impl Writing {
     async fn ask(&mut self, budget: &mut Budget) -> Result<Token, Error> {
         self.open = true;
         let Self { engine, key, writer, generation, .. } = &*self;
-        // The two commands of a write may take as long as the deadline together.
+        // The two commands of a write together may take as long as the deadline.
         let ttl = DEFAULT_WRITE.max(engine.deadline).min(MAX_LOCK_TIME);
         let request = WriteRequest::new(*writer, *generation, ttl, engine.backend.now(key))
             .overwriting_foreign(engine.overwrites_foreign);
@@ -70,9 +71,9 @@ impl Writing {
         engine.step(budget, "begin_write", key, begin).await
     }
 
-    /// Ends. The entry is stored for its time if nothing else has happened to the key since.
+    /// Ends. The entry is stored for `ttl` if nothing else has happened to the key since the beginning.
     ///
-    /// A write that could not be ended is left: the caller removes it.
+    /// After an error the write may be left behind: the caller invalidates the key.
     pub(super) async fn end(mut self, budget: &mut Budget, entry: Bytes, ttl: Duration) -> Result<Ended, Error> {
         let entry = entry::under(self.generation, entry);
         let request = EndRequest::new(self.writer, self.generation, Some((entry, ttl)));
@@ -97,7 +98,7 @@ impl Drop for Writing {
                 observe::failed(site, &key, "end_write", &error);
             }
         });
-        // An in-process store is done at once, and what needs a runtime that is not there says so.
+        // An in-process store is done at once. A store that needs a runtime reports an error where there is none.
         if end.as_mut().now_or_never().is_none()
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {

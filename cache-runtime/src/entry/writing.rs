@@ -1,19 +1,19 @@
-//! A WRITE: writers are changing what the value is loaded from, and no value may be stored meanwhile but by the one
-//! writer that nobody overlapped.
+//! A WRITE: writers are changing what the value is loaded from. No value is stored meanwhile, except by a writer that no
+//! other one has overlapped.
 //!
 //! The header is followed by the writers under way, 13 bytes each:
 //!
 //! ```text
-//!  0  id     8 bytes, of the writer; 0 stands for all those that there was no room for
+//!  0  id     8 bytes, of the writer; 0 stands for all the writers that there was no room for
 //!  8  until  5 bytes, ticks: a writer past its deadline does not count any more
 //! ```
 //!
 //! # Why each writer has an id and a deadline of its own
 //!
-//! A command may arrive twice, or late. With a mere count of writers, a repeated END takes another writer's place away;
-//! with ids it finds that its writer has left. And a writer that was killed never ends. If its place went only with the
-//! whole WRITE, the writers after it would extend that for as long as they come, and the key would never have a value
-//! again: so a writer that joins drops those whose deadline has passed.
+//! A command may arrive twice, or late. With a mere count of writers, a repeated END would take another writer's place
+//! away; with ids it finds that its writer has left. A writer that was killed never ends. If its place went only with the
+//! whole WRITE, later writers would extend the WRITE for as long as they keep coming, and the key would never have a value
+//! again. So a writer that joins drops the writers whose deadline has passed.
 
 use std::time::Duration;
 
@@ -26,9 +26,9 @@ use crate::clock::Timestamp;
 /// The bytes of a writer.
 const WRITER_LEN: usize = 13;
 
-/// How many writers have a place of their own. Beyond that they share one, which nobody's END frees: it is free when its
-/// deadline has passed. Raising it makes that rarer, and what the writers of one key read and write longer: 64 of them
-/// are 832 bytes.
+/// How many writers have a place of their own. Writers beyond that share one place, which no END frees: until its deadline
+/// has passed, the WRITE stays and is poisoned. Raising the bound makes that rarer, and makes the entry longer that these
+/// writers read and write: 64 of them take 832 bytes.
 pub(crate) const MAX_WRITERS: usize = 64;
 
 /// Stands for the writers that there was no room for.
@@ -111,7 +111,7 @@ impl Writing {
         !self.writers.is_empty()
     }
 
-    /// Another writer begins, or the same one again: then nothing but its deadline changes.
+    /// Adds a writer that begins. If it is under way already, only its deadline changes.
     pub(crate) fn join(&mut self, writer: Token, now: Timestamp, ttl: Duration) {
         if self.extend(writer, now, ttl) {
             return;
@@ -130,9 +130,10 @@ impl Writing {
         self.extend(writer, now, ttl) || self.extend(OTHERS, now, ttl)
     }
 
-    /// A writer ends that may not store its value. Returns whether others are left: those may not store theirs either.
+    /// Removes a writer that ends without storing its value. Returns whether others are under way; they must not store
+    /// their values either.
     ///
-    /// The generation moves on: a reader that sees the same one twice knows that no writer has ended in between.
+    /// The generation changes, so that a reader that sees the same one twice knows that no writer has ended in between.
     pub(crate) fn leave(&mut self, writer: Token) -> bool {
         self.writers.retain(|other| other.id != writer);
         self.poisoned = true;

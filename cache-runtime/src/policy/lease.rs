@@ -1,13 +1,13 @@
-//! Which leases stand. A lease that does not is displaced, whoever holds it: otherwise a key whose expiry was removed, or
-//! whose server was set back in time, would not be cached again.
+//! Which leases stand. A lease that does not stand is displaced, whoever holds it. Otherwise a key whose expiry was removed,
+//! or whose server's clock was set back, would not be cached again.
 //!
 //! # Two judges
 //!
 //! The store decides, by how long the key has left: it knows that for certain, and no clock but its own matters. The
 //! header says how long the lease lasts without renewal, so a key that has longer left than that, or no expiry at all,
-//! was not left as the lease wrote it. A reader knows the header alone. By its own idea of the store's time, which may be
-//! wrong by what a clock was moved since its connection was made, it only decides whether the store should be asked: the
-//! answer costs one command when the reader was wrong.
+//! is not as its holder left it. A reader knows only the header. Its idea of the store's time may be wrong by as much as
+//! a clock was moved since its connection was made. So a reader only decides whether to ask the store, which costs one
+//! command if the reader is wrong.
 
 use std::time::Duration;
 
@@ -48,7 +48,7 @@ pub(crate) fn is_on(header: &Header, now: Timestamp, lease: Duration) -> bool {
     header.flags.has(Flags::LEASED) && now < header.lease_until && header.lease_until <= now.after(furthest)
 }
 
-/// What was to be over before this is over, whatever clock it went by.
+/// A deadline before this time has passed, whichever of two clocks that should agree it was set by.
 pub(crate) fn overdue(now: Timestamp) -> Timestamp {
     now.before(TOLERANCE)
 }

@@ -41,9 +41,8 @@ pub(crate) const MAX_RENEWALS: u32 = 57;
 /// A lease is renewed when this share of it is over.
 pub(crate) const RENEW_AFTER: f64 = 1.0 / 3.0;
 
-/// How long a write of a key may take without renewal: while it lasts no value of the key is stored but by its writer.
-/// When a writer is killed, the key is cached again after this long. As with a lease, raising it tolerates longer pauses
-/// of a writer.
+/// How long a write of a key lasts without renewal. While it lasts, only its writer stores a value of the key. When a
+/// writer is killed, the key is cached again after this long. Raising it tolerates longer pauses of a writer.
 pub(crate) const DEFAULT_WRITE: Duration = DEFAULT_LEASE;
 
 /// Whether callers in other processes wait for the holder of a lease.

@@ -50,7 +50,7 @@ pub fn admit(current: Option<&[u8]>, left: Option<Duration>, request: &LeaseRequ
         (None, _) => alone(),
         (Some(entry), _) if entry::is_foreign(entry) && !request.overwrites_foreign => Admission::Refuse,
         (Some(entry), _) if is_over(entry, left) => alone(),
-        // Whatever is stored now may be older than what is being written.
+        // A value that is loaded now may be older than what is being written.
         (Some(entry), _) if is_write(entry) => Admission::Refuse,
         (Some(entry), Take::Any) => leased_value(entry, &lease, request.ttl()).unwrap_or_else(alone),
         (Some(entry), Take::Refresh(head)) if entry::head(entry) == head => {
@@ -191,6 +191,23 @@ mod tests {
                     "{take:?} of {foreign:?}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn a_lease_that_has_longer_left_than_it_lasts_is_displaced() {
+        let (lease, _) = granted(None, &request(Take::Missing)).expect("nothing is there");
+        for left in [Some(Duration::ZERO), Some(SECOND)] {
+            assert!(granted_of(Some(&lease), left, &request(Take::Missing)).is_none(), "{left:?}");
+        }
+        for left in [None, Some(60 * SECOND)] {
+            let (displaced, expiry) =
+                granted_of(Some(&lease), left, &request(Take::Missing)).expect("it does not stand");
+            assert_eq!((displaced.len(), expiry), (entry::HEADER_LEN, Expiry::In(SECOND)), "{left:?}");
+        }
+        for left in [None, Some(60 * SECOND)] {
+            let refused = granted_of(Some(&value()), left, &request(Take::Missing));
+            assert_eq!(refused, None, "a value is not a lease, however long it has left");
         }
     }
 

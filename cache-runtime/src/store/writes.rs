@@ -3,24 +3,25 @@
 //!
 //! # Why a write has a beginning and an end
 //!
-//! A command whose answer was lost may still arrive, after whatever comes next. A bare "store this" that lands after an
-//! invalidation brings back what was invalidated. So a writer leaves a mark first, the WRITE, and its value is stored
-//! only over that very mark: whatever else happens to the key removes or changes the mark, and what comes late finds
-//! nothing that it may change into a value. `store::model` looks at every order in which these commands can come.
+//! A command whose answer was lost may still arrive, after whatever comes next. A bare "store this" that arrives after an
+//! invalidation brings back what was invalidated. So a writer first leaves a mark, the WRITE, and its value is stored only
+//! in the place of that very mark. Whatever else happens to the key removes or changes the mark, so a late command finds
+//! nothing that it may turn into a value. `store::model` explores the orders in which these commands can arrive.
 //!
 //! # Two writers at once
 //!
-//! Nobody can tell which of two writers that overlap changed the origin last. So neither stores its value: the second
-//! one poisons the WRITE, and the key is empty once both have ended.
+//! The cache cannot tell which of two overlapping writers changed the origin last. So neither of them stores its value:
+//! the second one poisons the WRITE, and the key is empty once both have ended.
 //!
-//! # What makes a command harmless that comes twice, or late
+//! # Why a command does no harm that arrives twice, or late
 //!
-//! - A begin that finds its writer under way changes nothing but the deadline.
-//! - Each begin that is sent carries a generation of its own, and must happen at most once: then a WRITE that is gone
-//!   never comes back under its generation, and an end that comes late does not take what a late begin left for its own.
-//! - An end that finds the WRITE of its generation gone removes a value or a lease, and poisons another WRITE, whose
-//!   writer may have been overtaken by the one that ends. It does not remove that WRITE: its writer may still be killed.
-//! - An end that finds its own value leaves it.
+//! - A begin whose writer is under way already changes only its deadline.
+//! - Each begin that is sent carries a generation of its own, and must be executed at most once. Then a WRITE that is gone
+//!   never comes back under its generation, and an end does not take the mark that a late begin has left for its own.
+//! - An end that finds the WRITE of another generation poisons it, since its writer may have been overtaken by the one
+//!   that ends. The end does not remove that WRITE: it protects the key if its writer is killed.
+//! - An end that finds anything else in the place of its WRITE removes it, unless it is the value that the same end has
+//!   stored before.
 
 use std::time::Duration;
 
@@ -76,13 +77,13 @@ impl WriteRequest {
         Writing::new(self.generation, self.writer, self.now, self.ttl)
     }
 
-    /// A writer whose deadline was before this does not count any more.
+    /// Writers whose deadline is before this time do not count any more.
     pub(super) fn overdue(&self) -> Timestamp {
         lease::overdue(self.now)
     }
 }
 
-/// How a write that has begun is to be written down.
+/// What to write when a write begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Begun {
     /// The generation that the writer's end is to name.
@@ -130,7 +131,7 @@ impl EndRequest {
 pub enum Ended {
     /// Its value is stored.
     Stored,
-    /// There was nothing to store, and nothing is left at the key.
+    /// There was no value to store, and nothing is left at the key.
     Removed,
     /// Other writers were under way at the same time: none of their values is stored. Nothing is left at the key, or the
     /// WRITE of those that have not ended.
@@ -202,12 +203,9 @@ pub fn end(current: Option<&[u8]>, request: &EndRequest) -> (Ended, Change) {
         }
         (Some(writing), None) if writing.is_of(*writer, *generation) => (Ended::Removed, Change::Remove),
         (Some(mut writing), _) => {
-            let change = if writing.leave(*writer) {
-                Change::Write(writing.encode(), Expiry::AtLeast(Duration::ZERO))
-            } else {
-                Change::Remove
-            };
-            (Ended::Overlapped, change)
+            let others_are_left = writing.leave(*writer);
+            let keep = || Change::Write(writing.encode(), Expiry::AtLeast(Duration::ZERO));
+            (Ended::Overlapped, if others_are_left { keep() } else { Change::Remove })
         }
         (None, Some(_)) if current.is_some_and(|entry| is_value_of(entry, *generation)) => {
             (Ended::Stored, Change::Leave)

@@ -16,7 +16,7 @@ pub(super) const LEASE: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Role {
-    /// Looks once, and may share a run of somebody in its process that saw what it sees.
+    /// Looks once, and may share the run of a caller in its process that saw the same.
     Reader,
     /// Looks, takes the lease of what is missing or no use, loads, commits. Where another has the lease, it waits, or
     /// loads without.
@@ -27,7 +27,7 @@ pub(super) enum Role {
     Invalidation,
     /// Begins, writes the origin, and ends.
     Writer(Leaves),
-    /// Removes the entry, for no reason.
+    /// Removes the entry, without having written.
     Removal,
 }
 
@@ -67,7 +67,7 @@ pub(super) enum State {
         version: u8,
     },
     Writes(Write),
-    /// Without a WRITE, since it could not begin: as an invalidation does.
+    /// Writes without a WRITE, since it could not begin, as an invalidation does.
     WritesWithout,
     Removes {
         version: u8,
@@ -177,8 +177,8 @@ impl Actor {
         }
     }
 
-    /// A caller without a value of its own shares the run of another one, if it sees what that one saw, or holds: nothing
-    /// was invalidated since.
+    /// A caller that finds no value shares the run of another one if it sees the token that the other one saw or holds:
+    /// nothing was invalidated since then.
     fn joins(owes: u8, lookup: Lookup, me: usize, world: &World, next: &mut Vec<Next<World>>) {
         next.push(world.step(me, "finds no value", |_| Ok(State::Done)));
         let (Lookup::Pending(seen) | Lookup::Writing(seen)) = lookup else { return };

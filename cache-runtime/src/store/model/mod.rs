@@ -1,6 +1,6 @@
 //! The lease protocol, in every order in which its steps can come: fills, refreshes, invalidations and readers of one
 //! key over the functions that stores apply, while leases expire, entries are evicted or grow stale, and holders are
-//! killed at any point.
+//! killed at any point. [`writers`] adds writers, and commands that are late, repeated or not answered.
 //!
 //! In every state: a read that begins now does not return what an invalidation that has finished forbids; nobody
 //! commits but the holder of the lease that stands; nobody takes, or gives back, what another holds; who has ended

@@ -18,9 +18,6 @@ const KEY: &str = "k";
 /// Clocks stand still: what is over is given a deadline in the past.
 pub(super) const NOW: Timestamp = Timestamp::from_ticks(1_000_000);
 
-/// Begins a write: the generation, and what becomes of the entry.
-type Begin = fn(Option<&[u8]>, Option<Duration>, &WriteRequest) -> (Token, Change);
-
 /// The functions under test: those of `transition`, or one of them broken.
 #[derive(Clone, Copy)]
 pub(super) struct Rules {
@@ -32,6 +29,9 @@ pub(super) struct Rules {
     /// Whether a begin that is not answered is sent again as it is.
     pub(super) begins_are_sent_again: bool,
 }
+
+/// What a begin does to the entry, and the generation that it is answered with.
+pub(super) type Begin = fn(Option<&[u8]>, Option<Duration>, &WriteRequest) -> (Token, Change);
 
 /// Which properties are looked at.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -59,16 +59,16 @@ pub(super) struct World {
     pub(super) wrote: Vec<u8>,
     /// The writers, a bit each, whose WRITE was lost while they were under way: expired, evicted, or removed.
     pub(super) lost: u8,
-    /// The writers of whom a command came late.
-    pub(super) haunted: u8,
-    /// The commands that are still to come, in order.
+    /// The writers, a bit each, of which a late command was executed.
+    pub(super) has_late: u8,
+    /// The commands that are late, in order.
     pub(super) late: Vec<Command>,
-    /// How much more may go wrong for writers: a command is late or not answered, a function fails, a writer is killed.
-    pub(super) trouble: u8,
+    /// How many more mishaps writers may have: a command is late or not answered, a function fails, a writer is killed.
+    pub(super) mishaps: u8,
 }
 
 impl World {
-    pub(super) fn new(rules: Rules, watch: Watch, trouble: u8, cast: &[Role]) -> Self {
+    pub(super) fn new(rules: Rules, watch: Watch, mishaps: u8, cast: &[Role]) -> Self {
         let actors = cast.iter().map(|role| Actor { role: *role, state: State::Idle }).collect();
         Self {
             watch,
@@ -81,9 +81,9 @@ impl World {
             actors,
             wrote: vec![0; cast.len()],
             lost: 0,
-            haunted: 0,
+            has_late: 0,
             late: Vec::new(),
-            trouble,
+            mishaps,
         }
     }
 
@@ -116,7 +116,7 @@ impl World {
         self.holder = None;
     }
 
-    /// What a writer does to the entry: whatever lease was on it is gone.
+    /// Applies what a writer does to the entry: any lease on it is gone.
     pub(super) fn apply(&mut self, change: Change, by: usize) {
         match change {
             Change::Write(entry, _) => self.set(Some(entry), Some(by)),
@@ -126,8 +126,8 @@ impl World {
         (self.holder, self.stale) = (None, false);
     }
 
-    /// Puts this into the place of the entry, and takes note of the writers that lose their WRITE by that. A writer must not
-    /// take another one's away, so that is no excuse.
+    /// Replaces the entry, and notes which writers lose their WRITE by that. A writer must not take another one's WRITE
+    /// away, so that does not count as a loss.
     pub(super) fn set(&mut self, entry: Option<Bytes>, by: Option<usize>) {
         let writing = |entry: &Option<Bytes>| entry.as_deref().and_then(Writing::decode);
         if let Some(before) = writing(&self.entry).filter(|_| by.is_none()) {
@@ -143,9 +143,9 @@ impl World {
         self.entry = entry;
     }
 
-    /// A command of a writer comes later, or never.
+    /// Delays a command of a writer: it is executed later, or never.
     pub(super) fn delay(&mut self, command: Command) {
-        self.trouble -= 1;
+        self.mishaps -= 1;
         self.late.push(command);
         self.late.sort();
     }
@@ -170,8 +170,8 @@ impl World {
         }
     }
 
-    /// A writer that was killed after it had written has not finished; but no value from before may come back, unless its
-    /// WRITE was lost. One that has ended leaves no place in a WRITE, but by what comes late.
+    /// A writer that was killed after it had written leaves no value from before, unless its WRITE was lost. A writer that
+    /// has ended leaves no place in a WRITE, unless one of its commands was late.
     fn check_writers(&self) -> Result<(), String> {
         for (number, actor) in self.actors.iter().enumerate() {
             let is = |writers: u8| writers & 1 << number != 0;
@@ -184,7 +184,7 @@ impl World {
                 let writing = self.entry.as_deref().and_then(Writing::decode);
                 writing.is_some_and(|writing| writing.deadline_of(writer::id(number)).is_some())
             };
-            if actor.state == State::Done && !is(self.haunted) && is_left() {
+            if actor.state == State::Done && !is(self.has_late) && is_left() {
                 self.is_wrong(&format!("{} has ended, and is still under way", self.name(number)))?;
             }
         }
@@ -265,8 +265,8 @@ impl Model for World {
             self.holder,
             self.actors.clone(),
             self.wrote.clone(),
-            (self.lost, self.haunted),
-            (self.late.clone(), self.trouble),
+            (self.lost, self.has_late),
+            (self.late.clone(), self.mishaps),
         )
     }
 
@@ -274,7 +274,7 @@ impl Model for World {
         let mut next = self.decays();
         writer::late(self, &mut next);
         for (number, actor) in self.actors.iter().enumerate() {
-            // Those of one role are alike: that they begin in order leaves nothing out.
+            // Actors of one role are alike: letting them begin in order leaves nothing out.
             let comes_first = |other: &Actor| other.role != actor.role || other.state != State::Idle;
             if actor.state != State::Idle || self.actors[..number].iter().all(comes_first) {
                 actor.next(number, self, &mut next);

@@ -1,7 +1,8 @@
-//! A writer: begins, changes the origin, ends; and what its commands meet on their way.
+//! A writer, which begins, changes the origin and ends; and what may happen to its commands on their way.
 //!
-//! A command is answered; or it happens and is not answered, or it happens later or never, and then its writer knows
-//! nothing of it. A command that the connection sends again may happen twice, the first one after the second.
+//! A command is executed and answered; or it is executed and the answer is lost; or it is executed later, or never, and
+//! its writer cannot tell. A command that the connection sends again may be executed twice, the first copy after the
+//! second.
 
 use std::time::Duration;
 
@@ -52,7 +53,7 @@ pub(super) enum Command {
 }
 
 impl Command {
-    fn word(&self) -> &'static str {
+    fn name(&self) -> &'static str {
         match self {
             Self::Begin { .. } => "begin",
             Self::End { .. } => "end",
@@ -65,8 +66,8 @@ impl Command {
         }
     }
 
-    /// Happens; returns the generation that a begin is answered with.
-    fn happen(&self, world: &mut World) -> Token {
+    /// Executes the command. Returns the generation that a begin is answered with.
+    fn execute(&self, world: &mut World) -> Token {
         match *self {
             Self::Begin { writer, attempt } => {
                 let request = WriteRequest::new(id(writer), generation(writer, attempt), LEASE, NOW);
@@ -85,7 +86,7 @@ impl Command {
     }
 }
 
-/// Who a writer is to the store.
+/// The id of a writer in the store.
 pub(super) fn id(writer: usize) -> Token {
     Token([0x80 | u8::try_from(writer).expect("few actors"); 8])
 }
@@ -121,10 +122,10 @@ pub(super) fn next(write: &Write, me: usize, world: &World, next: &mut Vec<Next<
             sends(&command, Way { is_sent_again: true, again, gives_up }, goes_on, world, next);
         }
     }
-    // Before it has begun its death makes no difference.
-    if world.trouble > 0 && !matches!(write, Write::Begins { .. }) {
+    // Being killed before it has begun makes no difference.
+    if world.mishaps > 0 && !matches!(write, Write::Begins { .. }) {
         next.push(world.step(me, "is killed", |world| {
-            world.trouble -= 1;
+            world.mishaps -= 1;
             Ok(State::Dead)
         }));
     }
@@ -140,14 +141,14 @@ fn changes(generation: Token, me: usize, world: &World, next: &mut Vec<Next<Worl
     };
     let what = format!("writes version {}", world.origin + 1);
     next.push(world.step(me, &what, |world| ends(Some(writes(world)), is_put)));
-    if world.trouble > 0 {
-        // It does not know that it has written.
+    if world.mishaps > 0 {
+        // The writer does not know that it has written.
         next.push(world.step(me, &format!("{what}, and fails"), |world| {
-            world.trouble -= 1;
+            world.mishaps -= 1;
             ends(Some(writes(world)), false)
         }));
         next.push(world.step(me, "fails", |world| {
-            world.trouble -= 1;
+            world.mishaps -= 1;
             ends(None, false)
         }));
     }
@@ -155,15 +156,15 @@ fn changes(generation: Token, me: usize, world: &World, next: &mut Vec<Next<Worl
 
 /// What becomes of a writer whose command is not answered.
 struct Way {
-    /// Whether the connection sends a command once more by itself.
+    /// Whether the connection sends the command once more by itself.
     is_sent_again: bool,
     /// The writer asks again.
     again: Option<State>,
-    /// The writer does not: the entry is to be removed once the origin has changed.
+    /// The writer gives up: it removes the entry once the origin has changed.
     gives_up: State,
 }
 
-/// A command on its way: answered, or not.
+/// Sends a command, which is answered or not.
 fn sends(
     command: &Command,
     way: Way,
@@ -171,17 +172,17 @@ fn sends(
     world: &World,
     next: &mut Vec<Next<World>>,
 ) {
-    let (me, name) = (command.writer(), command.word());
+    let (me, name) = (command.writer(), command.name());
     next.push(world.step(me, &format!("sends {name}, and is answered"), |world| {
-        let generation = command.happen(world);
+        let generation = command.execute(world);
         Ok(goes_on(world, generation))
     }));
-    if world.trouble == 0 {
+    if world.mishaps == 0 {
         return;
     }
     if way.is_sent_again {
         next.push(world.step(me, &format!("sends {name} twice, and the first one is late"), |world| {
-            let generation = command.happen(world);
+            let generation = command.execute(world);
             world.delay(command.clone());
             Ok(goes_on(world, generation))
         }));
@@ -189,8 +190,8 @@ fn sends(
     for (what, state) in [("asks again", way.again), ("gives up", Some(way.gives_up))] {
         let Some(state) = state else { continue };
         next.push(world.step(me, &format!("sends {name}, is not answered, and {what}"), |world| {
-            command.happen(world);
-            world.trouble -= 1;
+            command.execute(world);
+            world.mishaps -= 1;
             Ok(state.clone())
         }));
         next.push(world.step(me, &format!("sends {name}, which is late, and {what}"), |world| {
@@ -200,19 +201,19 @@ fn sends(
     }
 }
 
-/// Commands that come late.
+/// Executes the commands that are late.
 pub(super) fn late(world: &World, next: &mut Vec<Next<World>>) {
     for (number, command) in world.late.iter().enumerate() {
-        let step = format!("the late {} of {} comes", command.word(), world.name(command.writer()));
+        let step = format!("the late {} of {} comes", command.name(), world.name(command.writer()));
         let mut then = world.clone();
         then.late.remove(number);
-        command.happen(&mut then);
-        then.haunted |= 1 << command.writer();
+        command.execute(&mut then);
+        then.has_late |= 1 << command.writer();
         next.push(Next { step, then: then.checked() });
     }
 }
 
-/// The deadline of a writer passes that has been killed, or has left a place behind.
+/// Lets the deadline pass of a writer that has been killed, or has left its place behind.
 pub(super) fn decays(world: &World, next: &mut Vec<Next<World>>) {
     let Some(writing) = world.entry.as_deref().and_then(Writing::decode) else { return };
     for number in 0..world.actors.len() {
